@@ -1,0 +1,1 @@
+//! foureyes-actors

@@ -1,0 +1,1 @@
+//! foureyes-load-tests

@@ -1,0 +1,23 @@
+//! The words that every part of the runtime shares: ids, envelopes and their one canonical byte
+//! form, digests, the facts that gates are judged on, verdicts and reason codes.
+//!
+//! Nothing here does I/O, reads a clock or knows tokio. What is written by one version must be
+//! readable by the next: [`envelope::VERSION`] is part of every envelope.
+
+pub mod artifact;
+pub mod body;
+pub mod canonical;
+pub mod change;
+pub mod code;
+pub mod digest;
+pub mod envelope;
+pub mod gate;
+pub mod ids;
+pub mod roster;
+pub mod testrun;
+
+pub use change::{ChangeKind, ChangeSummary, FileChange, Risk};
+pub use digest::Digest;
+pub use gate::{Gate, Outcome};
+pub use ids::{Address, CommitId, FeatureId, MessageId, PrincipalId, RunId};
+pub use roster::{Family, Roster};
