@@ -18,10 +18,12 @@ impl Digest {
     /// collide, under a domain name (domain separation).
     pub fn of_parts<'a>(domain: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Sha256::new();
-        for part in std::iter::once(domain.as_bytes()).chain(parts) {
+        let mut update = |part: &[u8]| {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
-        }
+        };
+        update(domain.as_bytes());
+        parts.into_iter().for_each(update);
         Self(hasher.finalize().into())
     }
 
