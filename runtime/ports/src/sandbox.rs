@@ -168,3 +168,48 @@ pub trait Sandbox: Send + Sync {
     /// [`SandboxError`] when no sandbox could be started at all.
     fn self_test(&self) -> Result<Vec<WallCheck>, SandboxError>;
 }
+
+/// One command to run to its end inside a sandbox.
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    /// The wall, the program and its arguments; `tty` must be false.
+    pub spec: SandboxSpec,
+    /// What the program reads on its standard input before end of file.
+    pub stdin: Vec<u8>,
+    /// Wall time after which the whole sandbox is killed.
+    pub timeout: std::time::Duration,
+    /// Bytes kept of standard output and of standard error, each; the rest is read and dropped.
+    pub output_cap: usize,
+}
+
+/// How a command in a sandbox ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunResult {
+    /// Exit status, when the program ended by itself. Inside a sandbox a program that was killed
+    /// by signal `n` is seen as exit `128 + n`, since the sandbox's pid 1 reports it so.
+    pub exit: Option<i32>,
+    /// Signal that ended the sandbox itself.
+    pub signal: Option<i32>,
+    /// Whether the timeout ended it.
+    pub timed_out: bool,
+    /// The first `output_cap` bytes of standard output.
+    pub stdout: Vec<u8>,
+    /// The first `output_cap` bytes of standard error.
+    pub stderr: Vec<u8>,
+    /// Whether either output was longer than what was kept.
+    pub truncated: bool,
+    /// Wall time from the start to the end, in milliseconds.
+    pub millis: u64,
+}
+
+/// Runs commands to their end inside sandboxes.
+#[async_trait::async_trait]
+pub trait SandboxRunner: Send + Sync {
+    /// Prepares the owner's directories, starts the command, feeds it and waits for its end.
+    /// Dropping the future kills the sandbox.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the sandbox could not be started; a command that fails inside is an
+    /// ordinary [`RunResult`].
+    async fn run(&self, request: RunRequest) -> Result<RunResult, SandboxError>;
+}
