@@ -16,8 +16,11 @@ pub mod ids;
 pub mod roster;
 pub mod testrun;
 
+pub use body::{Body, Kind};
 pub use change::{ChangeKind, ChangeSummary, FileChange, Risk};
+pub use code::{Code, Reason};
 pub use digest::Digest;
+pub use envelope::{Envelope, Label, Priority, Sealed};
 pub use gate::{Gate, Outcome};
 pub use ids::{Address, CommitId, FeatureId, MessageId, PrincipalId, RunId};
 pub use roster::{Family, Roster};
