@@ -5,7 +5,7 @@
 
 use crate::{
     artifact::{AdmittedFile, EvidenceRef},
-    change::{ChangeKind, ChangeSummary, Risk},
+    change::{ChangeFacts, ChangeKind, ChangeSummary, Risk},
     code::Reason,
     digest::Digest,
     gate::{Gate, Outcome},
@@ -550,12 +550,8 @@ pub struct Pushed {
     pub commits: u64,
     /// The whole change against its merge base.
     pub change: ChangeSummary,
-    /// Risk, computed from the paths.
-    pub risk: Risk,
-    /// The runtime's classes of the paths: which are test files.
-    pub test_files: Vec<String>,
-    /// Source files of which only inline test items changed.
-    pub inline_tests: Vec<String>,
+    /// What the rules made of it.
+    pub facts: ChangeFacts,
 }
 
 /// The runtime ran a suite and keeps the result.

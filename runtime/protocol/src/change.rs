@@ -117,6 +117,47 @@ impl ChangeSummary {
     }
 }
 
+/// What the rules made of a change's paths, once, when it was pushed. Lists of paths are sorted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeFacts {
+    /// The risk, computed from the paths and never claimed.
+    pub risk: Risk,
+    /// Lines that count for the threshold.
+    pub lines: u64,
+    /// Files that count for the threshold.
+    pub files: u64,
+    /// Why the change is above the 4-eyes threshold; empty when it is below.
+    pub above: Vec<String>,
+    /// Test files.
+    pub test_files: Vec<String>,
+    /// Source files of which only inline test items changed.
+    pub inline_tests: Vec<String>,
+    /// Test infrastructure: matches the test globs but is no test file.
+    pub test_infrastructure: Vec<String>,
+    /// Documentation.
+    pub docs: Vec<String>,
+    /// What users see: needs the sign-off of docs.
+    pub user_facing: Vec<String>,
+    /// What needs the user.
+    pub protected: Vec<String>,
+    /// What needs four eyes whatever its size.
+    pub critical: Vec<String>,
+    /// Dependency manifests and lock files.
+    pub manifests: Vec<String>,
+}
+
+impl ChangeFacts {
+    /// Whether the change needs two sign-offs.
+    pub fn above_threshold(&self) -> bool {
+        !self.above.is_empty()
+    }
+
+    /// Whether this path belongs to the tests of the change.
+    pub fn is_test(&self, path: &str) -> bool {
+        self.test_files.iter().chain(&self.inline_tests).any(|p| p == path)
+    }
+}
+
 /// How much harm a change can do. Ordered: LOW < MEDIUM < HIGH < CRITICAL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -17,7 +17,7 @@ pub mod roster;
 pub mod testrun;
 
 pub use body::{Body, Kind};
-pub use change::{ChangeKind, ChangeSummary, FileChange, Risk};
+pub use change::{ChangeFacts, ChangeKind, ChangeSummary, FileChange, Risk};
 pub use code::{Code, Reason};
 pub use digest::Digest;
 pub use envelope::{Envelope, Label, Priority, Sealed};
