@@ -7,5 +7,7 @@ pub mod clock;
 pub mod ledger;
 pub mod runner;
 pub mod sandbox;
+pub mod screen;
 pub mod signer;
+pub mod text;
 pub mod vcs;
