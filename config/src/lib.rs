@@ -1,1 +1,16 @@
-//! foureyes-config
+//! The configuration: what a user may decide, with its defaults, its errors and its meaning for
+//! trust.
+//!
+//! One file a section in [`sections`]. `default.yaml` beside this crate is the commented reference
+//! of every key and at the same time the embedded default: a test holds the two together.
+
+pub mod config;
+pub mod path_rules;
+pub mod schema;
+pub mod sections;
+pub mod units;
+
+pub use config::Config;
+pub use path_rules::{PathClass, PathRules};
+pub use schema::schema_json;
+pub use units::{Bytes, Millis};
