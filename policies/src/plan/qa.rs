@@ -1,0 +1,70 @@
+//! QA: the full run on the merge result, and above the threshold two signatures on it.
+
+use super::{Family, Gate, Job, Outcome, Planner, Step, Subject, spec::names};
+use crate::features::Verdict;
+use foureyes_protocol::body::GateVerdict;
+
+impl Planner<'_> {
+    pub(super) fn qa(&self) -> Vec<Step> {
+        if self.approvals_void() {
+            return vec![self.void_approvals()];
+        }
+        match self.current_run() {
+            None => self.run_merge(),
+            Some(run) => self.sign_qa(run),
+        }
+    }
+
+    /// The approvals of PEER no longer stand, because the target branch touched these paths: the
+    /// feature goes back without a count.
+    pub(super) fn approvals_void(&self) -> bool {
+        let Some(push) = &self.feature.push else { return false };
+        let signed = self.approvers(Subject::Change, push.content).len();
+        signed < self.wanted()
+    }
+
+    pub(super) fn void_approvals(&self) -> Step {
+        let reason = foureyes_protocol::Reason::new(
+            foureyes_protocol::Code::StaleApproval,
+            "the target branch moved on paths of this change, so its approvals are void: merge it into your branch (`git fetch && git merge origin/main`), push, and it is reviewed again",
+        );
+        let summary = reason.to_string();
+        let verdict = GateVerdict { counts: false, summary, reasons: vec![reason], ..self.verdict(Gate::Peer, Outcome::Returned) };
+        self.verdict_to_author(verdict)
+    }
+
+    /// The run on the merge of the present tip with the present target branch.
+    pub(super) fn current_run(&self) -> Option<&Verdict> {
+        let push = self.feature.push.as_ref()?;
+        let fits = |v: &&Verdict| {
+            v.index > push.index
+                && v.verdict.gate == Gate::Qa
+                && matches!(v.verdict.outcome, Outcome::Checked | Outcome::Passed)
+                && v.verdict.head.as_ref() == Some(&push.change.head)
+                && v.verdict.main == self.features.main
+        };
+        self.feature.verdicts.iter().rev().find(fits)
+    }
+
+    pub(super) fn run_merge(&self) -> Vec<Step> {
+        let (Some(push), Some(main)) = (&self.feature.push, &self.features.main) else { return Vec::new() };
+        vec![Step::Job(Job::Qa(self.feature.id.clone(), push.change.head.clone(), main.clone()))]
+    }
+
+    fn sign_qa(&self, run: &Verdict) -> Vec<Step> {
+        let Some(push) = &self.feature.push else { return Vec::new() };
+        if let Some(refusal) = self.refusal(Subject::Verification, push.content) {
+            return vec![self.returned(Gate::Qa, super::peer::rejected(refusal))];
+        }
+        let wanted = if push.facts.above_threshold() { 2 } else { 0 };
+        let signed: Vec<_> = self.approvers(Subject::Verification, push.content).into_iter().collect();
+        if signed.len() >= wanted {
+            let eyes = if signed.is_empty() { "the runtime's run suffices (fast track)".to_owned() } else { format!("verified by {}", names(&signed)) };
+            let summary = format!("{}; {eyes}", run.verdict.summary);
+            return vec![self.verdict_to_author(GateVerdict { outcome: Outcome::Passed, signers: signed, summary, ..run.verdict.clone() })];
+        }
+        let text = format!("{} — verify the change against the spec", run.verdict.summary);
+        let second = vec![Family::Qa, Family::Architect, Family::User];
+        self.ask(Subject::Verification, push.content, wanted, &[self.chain(Subject::Verification), second], &text)
+    }
+}
