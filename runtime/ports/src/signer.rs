@@ -228,6 +228,9 @@ pub enum KeyError {
     /// The principal has no key in the state that is needed.
     #[error("{0} has no active key")]
     NoKey(PrincipalId),
+    /// There is no key of this fingerprint.
+    #[error("no key {0} is known here")]
+    Unknown(KeyFingerprint),
     /// OpenPGP itself failed.
     #[error("OpenPGP: {0}")]
     OpenPgp(String),
@@ -487,7 +490,7 @@ impl Signer for FakeSigner {
 
     fn revoke(&self, key: &KeyFingerprint, _reason: &str, _now: UnixMillis) -> Result<KeyInfo, KeyError> {
         let owner = self.keys().into_iter().find(|k| k.fingerprint == *key).map(|k| k.principal);
-        let owner = owner.ok_or_else(|| KeyError::NoKey(PrincipalId::system()))?;
+        let owner = owner.ok_or_else(|| KeyError::Unknown(key.clone()))?;
         self.change(&owner, |k| k.state = KeyState::Revoked)
     }
 

@@ -1,1 +1,4 @@
 //! foureyes-vcs
+
+pub mod openpgp;
+mod private_file;
