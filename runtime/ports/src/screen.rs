@@ -124,18 +124,20 @@ impl ScreenSnapshot {
     /// A screen that is larger than the terminal is cut at the right, and at the top so that the
     /// last used row stays in view.
     pub fn to_ansi(&self, width: u16, height: u16) -> String {
-        let mut out = String::from("\x1b[H");
-        let mut pen = Style::default();
-        out.push_str("\x1b[0m");
-        for (n, row) in self.visible_rows(usize::from(height)).iter().enumerate() {
+        let rows = self.visible_rows(usize::from(height));
+        let mut out = String::from("\x1b[H\x1b[0m");
+        for (n, row) in rows.iter().enumerate() {
             if n > 0 {
                 out.push_str("\r\n");
             }
-            draw_row(&mut out, row, usize::from(width), &mut pen);
-            reset(&mut out, &mut pen);
-            out.push_str("\x1b[K");
+            // Behind the last column the cursor still stands *on* it: erasing would take it away.
+            if draw_row(&mut out, row, usize::from(width)) < usize::from(width) {
+                out.push_str("\x1b[K");
+            }
         }
-        out.push_str("\x1b[J");
+        if rows.len() < usize::from(height) {
+            out.push_str("\r\n\x1b[J");
+        }
         out
     }
 
@@ -165,22 +167,22 @@ fn push_cell(out: &mut String, cell: &Cell) {
     out.extend(cell.marks.iter().filter(|m| is_safe(**m)));
 }
 
-/// Draws the first `width` columns; a wide character that would be cut becomes a space.
-fn draw_row(out: &mut String, row: &[Cell], width: usize, pen: &mut Style) {
+/// Draws the first `width` columns and tells how many were drawn, blanks at the end left out; a
+/// wide character that would be cut becomes a space. The style is reset at the end.
+fn draw_row(out: &mut String, row: &[Cell], width: usize) -> usize {
     let shown = &row[..row.len().min(width)];
     let used = shown.iter().rposition(|c| *c != Cell::default()).map_or(0, |last| last + 1);
+    let mut pen = Style::default();
     for (col, cell) in shown[..used].iter().enumerate() {
-        set_style(out, pen, cell.style);
+        set_style(out, &mut pen, cell.style);
         if col + usize::from(cell.width) > width {
             out.push(' ');
         } else {
             push_cell(out, cell);
         }
     }
-}
-
-fn reset(out: &mut String, pen: &mut Style) {
-    set_style(out, pen, Style::default());
+    set_style(out, &mut pen, Style::default());
+    used
 }
 
 fn set_style(out: &mut String, pen: &mut Style, wanted: Style) {

@@ -1,1 +1,3 @@
 //! foureyes-session
+
+pub mod screen;
