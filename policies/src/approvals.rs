@@ -11,11 +11,20 @@ use std::collections::BTreeSet;
 /// Whether the target branch has moved, after the record `index`, on one of the change's paths or on a
 /// dependency manifest. An approval from before such a move is void (a clean merge is asked for
 /// separately, by making it).
-pub fn main_touched_since(features: &Features, feature: &Feature, index: u64, is_manifest: &dyn Fn(&str) -> bool) -> bool {
+pub fn main_touched_since(
+    features: &Features,
+    feature: &Feature,
+    index: u64,
+    is_manifest: &dyn Fn(&str) -> bool,
+) -> bool {
     let Some(push) = &feature.push else { return false };
     let touches = |path: &String| {
         is_manifest(path)
-            || push.change.files.iter().any(|f| f.path == *path || f.old_path.as_deref() == Some(path.as_str()))
+            || push
+                .change
+                .files
+                .iter()
+                .any(|f| f.path == *path || f.old_path.as_deref() == Some(path.as_str()))
     };
     features.moves.iter().filter(|m| m.index > index).any(|m| m.all_paths || m.paths.iter().any(touches))
 }
@@ -31,19 +40,32 @@ pub fn author_families(feature: &Feature, roster: &Roster) -> BTreeSet<Family> {
 }
 
 /// The newest word of each principal on a subject and content that counts: one principal, one word.
-pub fn standing<'f>(feature: &'f Feature, subject: Subject, content: Digest, roster: &Roster) -> Vec<&'f Signature> {
+pub fn standing<'f>(
+    feature: &'f Feature,
+    subject: Subject,
+    content: Digest,
+    roster: &Roster,
+) -> Vec<&'f Signature> {
     let excluded = excluded(feature);
     let authors = author_families(feature, roster);
     let mut seen = BTreeSet::new();
     let eligible = |s: &&Signature| {
         let family = roster.family(&s.by);
-        let spec_author = subject == Subject::Spec && feature.spec.as_ref().is_some_and(|spec| spec.by == s.by);
+        let spec_author =
+            subject == Subject::Spec && feature.spec.as_ref().is_some_and(|spec| spec.by == s.by);
         !spec_author
             && (subject == Subject::Spec || !excluded.contains(&s.by))
             && family.is_some_and(|f| signers::has_right(subject, f, &authors))
     };
     let named = |s: &&Signature| s.subject == subject && s.content == content;
-    feature.signatures.iter().rev().filter(named).filter(eligible).filter(|s| seen.insert(s.by.clone())).collect()
+    feature
+        .signatures
+        .iter()
+        .rev()
+        .filter(named)
+        .filter(eligible)
+        .filter(|s| seen.insert(s.by.clone()))
+        .collect()
 }
 
 /// The principals whose approval of this subject and content holds now.

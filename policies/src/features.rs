@@ -5,9 +5,10 @@
 
 use crate::record::Record;
 use foureyes_protocol::{
-    Body, ChangeFacts, ChangeSummary, CommitId, Digest, FeatureId, Gate, MessageId, Outcome, PrincipalId, Risk,
+    Body, ChangeFacts, ChangeSummary, CommitId, Digest, FeatureId, Gate, MessageId, Outcome, PrincipalId,
+    Risk,
     artifact::AdmittedFile,
-    body::{Finding, FeatureAction, GateVerdict, SpecSubmitted, Subject, Task},
+    body::{FeatureAction, Finding, GateVerdict, SpecSubmitted, Subject, Task},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -258,7 +259,11 @@ impl Feature {
 
     /// The first dev, who is told what the gates say.
     pub fn author(&self) -> Option<&PrincipalId> {
-        self.assigned.iter().filter(|(_, a)| a.task == Task::Implement).min_by_key(|(_, a)| a.index).map(|(id, _)| id)
+        self.assigned
+            .iter()
+            .filter(|(_, a)| a.task == Task::Implement)
+            .min_by_key(|(_, a)| a.index)
+            .map(|(id, _)| id)
     }
 
     /// The newest verdict of a gate.
@@ -377,7 +382,8 @@ impl Feature {
 
     fn take_spec(&mut self, record: &Record, spec: &SpecSubmitted) {
         let content = Digest::of(&foureyes_protocol::canonical::to_bytes(spec));
-        self.spec = Some(Spec { by: record.envelope.from.clone(), index: record.index, content, spec: spec.clone() });
+        self.spec =
+            Some(Spec { by: record.envelope.from.clone(), index: record.index, content, spec: spec.clone() });
         self.claim = spec.paths.iter().cloned().collect();
     }
 
@@ -459,7 +465,14 @@ impl Feature {
         });
     }
 
-    fn sign(&mut self, record: &Record, subject: Subject, content: Digest, findings: Vec<Finding>, approved: bool) {
+    fn sign(
+        &mut self,
+        record: &Record,
+        subject: Subject,
+        content: Digest,
+        findings: Vec<Finding>,
+        approved: bool,
+    ) {
         let by = record.envelope.from.clone();
         for request in &mut self.requests {
             if request.to == by && request.subject == subject && request.content == content {

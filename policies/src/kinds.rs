@@ -1,10 +1,7 @@
 //! Kinds of change: the spec names one, the runtime checks from the diff that it fits and says
 //! otherwise which kind would.
 
-use foureyes_protocol::{
-    ChangeFacts, ChangeKind, ChangeSummary, Code, Reason,
-    change::FileStatus,
-};
+use foureyes_protocol::{ChangeFacts, ChangeKind, ChangeSummary, Code, Reason, change::FileStatus};
 
 /// What a kind asks of the gates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +42,10 @@ pub fn demands(kind: ChangeKind) -> Demands {
         ChangeKind::Deps => Demands::without_red("only dependency manifests and lock files change", Some(2)),
         ChangeKind::Remove => Demands {
             qa_signs: true,
-            ..Demands::without_red("behaviour is removed; each removed test is listed and signed by a qa", Some(2))
+            ..Demands::without_red(
+                "behaviour is removed; each removed test is listed and signed by a qa",
+                Some(2),
+            )
         },
         ChangeKind::Revert => {
             Demands::without_red("the change is byte for byte the inverse of a merged one", None)
@@ -69,7 +69,12 @@ pub fn check(kind: ChangeKind, change: &ChangeSummary, facts: &ChangeFacts) -> R
     let offending = offending(kind, change, facts);
     let protected = kind != ChangeKind::Chore && !facts.protected.is_empty();
     if protected {
-        return Err(mismatch(kind, &facts.protected, ChangeKind::Chore, "protected paths are changed by a chore, which the user signs"));
+        return Err(mismatch(
+            kind,
+            &facts.protected,
+            ChangeKind::Chore,
+            "protected paths are changed by a chore, which the user signs",
+        ));
     }
     if offending.is_empty() {
         return Ok(());
@@ -80,7 +85,11 @@ pub fn check(kind: ChangeKind, change: &ChangeSummary, facts: &ChangeFacts) -> R
 fn mismatch(kind: ChangeKind, paths: &[String], fits: ChangeKind, why: &str) -> Reason {
     let shown: Vec<&str> = paths.iter().take(5).map(String::as_str).collect();
     let more = if paths.len() > 5 { format!(" and {} more", paths.len() - 5) } else { String::new() };
-    let text = format!("the spec says {kind}, but {} {}{more}; kind {fits} would fit: ask the planner for a new spec, or take these paths out", why, shown.join(", "));
+    let text = format!(
+        "the spec says {kind}, but {} {}{more}; kind {fits} would fit: ask the planner for a new spec, or take these paths out",
+        why,
+        shown.join(", ")
+    );
     Reason::new(Code::KindMismatch, text)
 }
 

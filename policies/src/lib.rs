@@ -3,9 +3,19 @@
 //! No rule knows a clock, a disk, a network or chance; all of these are handed in. A rule's answer is
 //! a verdict with reasons that name the case and what mends it.
 
+pub mod admission;
 pub mod approvals;
+pub mod facts;
 pub mod features;
+pub mod green;
+pub mod inline_tests;
 pub mod kinds;
+pub mod lock;
 pub mod plan;
+pub mod push;
+pub mod rate;
 pub mod record;
+pub mod red;
+pub mod rights;
 pub mod signers;
+pub mod veto;

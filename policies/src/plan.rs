@@ -18,8 +18,8 @@ use crate::{
     signers::{self, Team},
 };
 use foureyes_protocol::{
-    Address, Body, ChangeKind, CommitId, Digest, Family, FeatureId, Gate, Outcome, Priority, PrincipalId, Reason,
-    Risk,
+    Address, Body, ChangeKind, CommitId, Digest, Family, FeatureId, Gate, Outcome, PrincipalId, Priority,
+    Reason, Risk,
     body::{GateVerdict, SignOffRequest, Subject, Task, TaskAssignment},
 };
 use std::collections::BTreeSet;
@@ -79,7 +79,12 @@ impl Job {
     /// The feature concerned.
     pub fn feature(&self) -> &FeatureId {
         match self {
-            Job::Import(f) | Job::Red(f, _) | Job::Green(f, _) | Job::Qa(f, _, _) | Job::Land(f, _, _) | Job::Deliver(f, _) => f,
+            Job::Import(f)
+            | Job::Red(f, _)
+            | Job::Green(f, _)
+            | Job::Qa(f, _, _)
+            | Job::Land(f, _, _)
+            | Job::Deliver(f, _) => f,
         }
     }
 }
@@ -109,7 +114,9 @@ pub fn plan(features: &Features, rules: &Rules) -> Vec<Step> {
 fn one_landing(features: &Features, steps: Vec<Step>) -> Vec<Step> {
     let since = |id: &FeatureId| features.by_id.get(id).map_or(u64::MAX, |f| f.since);
     let lands = |s: &Step| match s {
-        Step::Job(job @ (Job::Land(..) | Job::Deliver(..))) => Some((matches!(job, Job::Land(..)), since(job.feature()), job.clone())),
+        Step::Job(job @ (Job::Land(..) | Job::Deliver(..))) => {
+            Some((matches!(job, Job::Land(..)), since(job.feature()), job.clone()))
+        }
         _ => None,
     };
     // A merge that has not been delivered goes before the next landing.
@@ -160,7 +167,8 @@ impl Planner<'_> {
         if n < self.rules.returns_user {
             return None;
         }
-        let summary = format!("{gate} was returned {n} times; `agents feature retry {}` or `cancel`", self.feature.id);
+        let summary =
+            format!("{gate} was returned {n} times; `agents feature retry {}` or `cancel`", self.feature.id);
         Some(vec![self.verdict_to_user(gate, Outcome::Broken, summary)])
     }
 
@@ -204,7 +212,11 @@ impl Planner<'_> {
 
     fn returned(&self, gate: Gate, reason: Reason) -> Step {
         let summary = reason.to_string();
-        self.verdict_to_author(GateVerdict { summary, reasons: vec![reason], ..self.verdict(gate, Outcome::Returned) })
+        self.verdict_to_author(GateVerdict {
+            summary,
+            reasons: vec![reason],
+            ..self.verdict(gate, Outcome::Returned)
+        })
     }
 
     fn kind(&self) -> ChangeKind {
@@ -235,7 +247,14 @@ impl Planner<'_> {
 
     /// Requests still missing for `wanted` sign-offs of a subject, drawn now; nobody is asked twice and
     /// a signer who cannot act any more is replaced.
-    fn ask(&self, subject: Subject, content: Digest, wanted: usize, chains: &[Vec<Family>], text: &str) -> Vec<Step> {
+    fn ask(
+        &self,
+        subject: Subject,
+        content: Digest,
+        wanted: usize,
+        chains: &[Vec<Family>],
+        text: &str,
+    ) -> Vec<Step> {
         let signed = self.approvers(subject, content);
         let waiting = self.waiting(subject, content);
         let mut excluded = self.never(subject);
@@ -245,7 +264,9 @@ impl Planner<'_> {
         for nth in signed.len() + waiting.len()..wanted {
             let chain = &chains[nth.min(chains.len() - 1)];
             let context = format!("{}/{subject}/{content}/{nth}/{}", self.feature.id, self.feature.since);
-            let Some(signer) = self.rules.team.next_signer(chain, &excluded, context.as_bytes()) else { break };
+            let Some(signer) = self.rules.team.next_signer(chain, &excluded, context.as_bytes()) else {
+                break;
+            };
             excluded.insert(signer.clone());
             steps.push(self.say(signer, self.request(subject, content, text), Priority::Normal));
         }

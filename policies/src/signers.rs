@@ -41,7 +41,12 @@ impl Team<'_> {
 
     /// The next signer of a subject: drawn from the first family of its chain that has anybody left.
     /// Never `None` as long as the user has not signed.
-    pub fn next_signer(&self, chain: &[Family], excluded: &BTreeSet<PrincipalId>, context: &[u8]) -> Option<PrincipalId> {
+    pub fn next_signer(
+        &self,
+        chain: &[Family],
+        excluded: &BTreeSet<PrincipalId>,
+        context: &[u8],
+    ) -> Option<PrincipalId> {
         chain.iter().find_map(|family| match family {
             Family::User => (!excluded.contains(&PrincipalId::user())).then(PrincipalId::user),
             family => self.pick(self.free(*family, excluded), context),
@@ -68,6 +73,9 @@ pub fn chain(subject: Subject, author: Family) -> Vec<Family> {
 /// Whether a principal has the right to sign a subject at all, before its own part in the change is
 /// looked at. The user always has.
 pub fn has_right(subject: Subject, signer: Family, authors: &BTreeSet<Family>) -> bool {
-    let mut chains = authors.iter().map(|a| chain(subject, *a)).chain(std::iter::once(chain(subject, Family::Dev)));
-    signer == Family::User || (signer == Family::Qa && subject == Subject::Tests) || chains.any(|c| c.contains(&signer))
+    let mut chains =
+        authors.iter().map(|a| chain(subject, *a)).chain(std::iter::once(chain(subject, Family::Dev)));
+    signer == Family::User
+        || (signer == Family::Qa && subject == Subject::Tests)
+        || chains.any(|c| c.contains(&signer))
 }

@@ -1,7 +1,7 @@
 //! DEPLOY: proposed by the orchestrator, co-signed, landed one at a time on the target branch as it
 //! is now.
 
-use super::{Digest, Gate, Job, Outcome, Planner, Priority, PrincipalId, Risk, Step, Subject, Task};
+use super::{Digest, Gate, Job, Outcome, Planner, PrincipalId, Priority, Risk, Step, Subject, Task};
 use crate::features::Push;
 use foureyes_protocol::{
     Address, Family,
@@ -42,7 +42,9 @@ impl Planner<'_> {
         }
         let signed = self.approvers(Subject::Docs, push.content);
         let text = "user-facing paths changed: is the documentation right?";
-        signed.is_empty().then(|| self.ask(Subject::Docs, push.content, 1, &[self.chain(Subject::Docs)], text))
+        signed
+            .is_empty()
+            .then(|| self.ask(Subject::Docs, push.content, 1, &[self.chain(Subject::Docs)], text))
     }
 
     fn proposal(&self, push: &Push) -> Option<Vec<Step>> {
@@ -80,7 +82,11 @@ impl Planner<'_> {
     }
 
     fn cosign_request(&self, push: &Push) -> CoSignRequest {
-        let points = ["RED, GREEN and QA are runs of the runtime", "nobody signed a change of their own", "the approvals name this content"];
+        let points = [
+            "RED, GREEN and QA are runs of the runtime",
+            "nobody signed a change of their own",
+            "the approvals name this content",
+        ];
         CoSignRequest {
             act: format!("DEPLOY {}", self.feature.id),
             content: push.content,
@@ -95,17 +101,27 @@ impl Planner<'_> {
         }
         let decision = deploy_decision(&self.feature.id, push.content);
         if self.rules.advisory {
-            let text = format!("{} is of CRITICAL risk and waits: without a sandbox it does not land", self.feature.id);
+            let text = format!(
+                "{} is of CRITICAL risk and waits: without a sandbox it does not land",
+                self.feature.id
+            );
             return Some(vec![self.verdict_to_user(Gate::Deploy, Outcome::Broken, text)]);
         }
         match self.feature.decision {
             Some((d, true)) if d == decision => None,
             Some((d, false)) if d == decision => {
-                let reason = foureyes_protocol::Reason::new(foureyes_protocol::Code::Rejected, "the user refused DEPLOY");
+                let reason = foureyes_protocol::Reason::new(
+                    foureyes_protocol::Code::Rejected,
+                    "the user refused DEPLOY",
+                );
                 Some(vec![self.returned(Gate::Deploy, reason)])
             }
             _ if self.feature.decision_asked == Some(decision) => Some(Vec::new()),
-            _ => Some(vec![self.say(Address::user(), self.decision_request(decision, push), Priority::Critical)]),
+            _ => Some(vec![self.say(
+                Address::user(),
+                self.decision_request(decision, push),
+                Priority::Critical,
+            )]),
         }
     }
 

@@ -20,7 +20,10 @@ impl Planner<'_> {
         }
         if let Some(why) = self.no_suite() {
             let summary = format!("GREEN is not applicable, because {why}");
-            return vec![self.verdict_to_author(GateVerdict { summary, ..self.verdict(Gate::Green, Outcome::NotApplicable) })];
+            return vec![self.verdict_to_author(GateVerdict {
+                summary,
+                ..self.verdict(Gate::Green, Outcome::NotApplicable)
+            })];
         }
         vec![Step::Job(Job::Green(self.feature.id.clone(), push.change.head.clone()))]
     }

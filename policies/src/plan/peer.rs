@@ -7,8 +7,12 @@ use std::collections::BTreeSet;
 
 /// A refusal to sign, as the reason of a return.
 pub(super) fn rejected(refusal: &Signature) -> Reason {
-    let findings: Vec<String> = refusal.findings.iter().map(|f| format!("{}: {} (fix: {})", f.place, f.problem, f.fix)).collect();
-    Reason::new(Code::Rejected, format!("{} refused the {}: {}", refusal.by, refusal.subject, findings.join("; ")))
+    let findings: Vec<String> =
+        refusal.findings.iter().map(|f| format!("{}: {} (fix: {})", f.place, f.problem, f.fix)).collect();
+    Reason::new(
+        Code::Rejected,
+        format!("{} refused the {}: {}", refusal.by, refusal.subject, findings.join("; ")),
+    )
 }
 
 impl Planner<'_> {
@@ -50,7 +54,8 @@ impl Planner<'_> {
 
     fn ask_peers(&self, content: Digest, signed: &BTreeSet<PrincipalId>) -> Vec<Step> {
         let demands = self.demands();
-        let text = "read the diff (tool `review_diff`), run what you doubt, then sign off or reject with findings";
+        let text =
+            "read the diff (tool `review_diff`), run what you doubt, then sign off or reject with findings";
         let mut chains = vec![self.chain(Subject::Change)];
         if demands.qa_signs {
             chains.insert(0, vec![Family::Qa, Family::User]);
@@ -71,8 +76,16 @@ impl Planner<'_> {
     fn pass_peer(&self, signed: Vec<PrincipalId>) -> Step {
         let above = self.feature.push.as_ref().is_some_and(|p| p.facts.above_threshold());
         let track = if above { "above the 4-eyes threshold" } else { "fast track" };
-        let who = if signed.is_empty() { "no eyes needed".to_owned() } else { format!("signed by {}", names(&signed)) };
-        let verdict = GateVerdict { summary: format!("{track}; {who}"), signers: signed, ..self.verdict(Gate::Peer, Outcome::Passed) };
+        let who = if signed.is_empty() {
+            "no eyes needed".to_owned()
+        } else {
+            format!("signed by {}", names(&signed))
+        };
+        let verdict = GateVerdict {
+            summary: format!("{track}; {who}"),
+            signers: signed,
+            ..self.verdict(Gate::Peer, Outcome::Passed)
+        };
         self.verdict_to_author(verdict)
     }
 }

@@ -29,7 +29,12 @@ impl Planner<'_> {
             "the target branch moved on paths of this change, so its approvals are void: merge it into your branch (`git fetch && git merge origin/main`), push, and it is reviewed again",
         );
         let summary = reason.to_string();
-        let verdict = GateVerdict { counts: false, summary, reasons: vec![reason], ..self.verdict(Gate::Peer, Outcome::Returned) };
+        let verdict = GateVerdict {
+            counts: false,
+            summary,
+            reasons: vec![reason],
+            ..self.verdict(Gate::Peer, Outcome::Returned)
+        };
         self.verdict_to_author(verdict)
     }
 
@@ -59,12 +64,27 @@ impl Planner<'_> {
         let wanted = if push.facts.above_threshold() { 2 } else { 0 };
         let signed: Vec<_> = self.approvers(Subject::Verification, push.content).into_iter().collect();
         if signed.len() >= wanted {
-            let eyes = if signed.is_empty() { "the runtime's run suffices (fast track)".to_owned() } else { format!("verified by {}", names(&signed)) };
+            let eyes = if signed.is_empty() {
+                "the runtime's run suffices (fast track)".to_owned()
+            } else {
+                format!("verified by {}", names(&signed))
+            };
             let summary = format!("{}; {eyes}", run.verdict.summary);
-            return vec![self.verdict_to_author(GateVerdict { outcome: Outcome::Passed, signers: signed, summary, ..run.verdict.clone() })];
+            return vec![self.verdict_to_author(GateVerdict {
+                outcome: Outcome::Passed,
+                signers: signed,
+                summary,
+                ..run.verdict.clone()
+            })];
         }
         let text = format!("{} — verify the change against the spec", run.verdict.summary);
         let second = vec![Family::Qa, Family::Architect, Family::User];
-        self.ask(Subject::Verification, push.content, wanted, &[self.chain(Subject::Verification), second], &text)
+        self.ask(
+            Subject::Verification,
+            push.content,
+            wanted,
+            &[self.chain(Subject::Verification), second],
+            &text,
+        )
     }
 }

@@ -3,7 +3,9 @@
 use super::{Gate, Job, Outcome, Planner, Priority, Step, Subject, Task, kinds, spec::names};
 use crate::features::{Push, Verdict};
 use foureyes_protocol::{
-    Address, Digest, Family, PrincipalId, artifact::AdmittedFile, body::{GateVerdict, TaskAssignment},
+    Address, Digest, Family, PrincipalId,
+    artifact::AdmittedFile,
+    body::{GateVerdict, TaskAssignment},
     canonical,
 };
 
@@ -81,12 +83,14 @@ impl Planner<'_> {
             let reason = super::peer::rejected(refusal);
             return vec![self.returned(Gate::Red, reason)];
         }
-        let infrastructure = self.feature.push.as_ref().is_some_and(|p| !p.facts.test_infrastructure.is_empty());
+        let infrastructure =
+            self.feature.push.as_ref().is_some_and(|p| !p.facts.test_infrastructure.is_empty());
         let wanted = if infrastructure { 2 } else { 1 };
         let signed: Vec<_> = self.approvers(Subject::Tests, content).into_iter().collect();
         if signed.len() >= wanted {
             let summary = format!("{}; tests signed by {}", checked.verdict.summary, names(&signed));
-            let verdict = GateVerdict { outcome: Outcome::Passed, signers: signed, summary, ..checked.verdict.clone() };
+            let verdict =
+                GateVerdict { outcome: Outcome::Passed, signers: signed, summary, ..checked.verdict.clone() };
             return vec![self.verdict_to_author(verdict)];
         }
         let text = format!("{} — do these tests say what the spec asks for?", checked.verdict.summary);

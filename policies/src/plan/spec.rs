@@ -44,16 +44,36 @@ impl Planner<'_> {
     }
 
     fn pass_spec(&self, spec: &crate::features::Spec, signers: Vec<foureyes_protocol::PrincipalId>) -> Step {
-        let read = if signers.is_empty() { "one planner suffices for this risk".to_owned() } else { format!("signed by {}", names(&signers)) };
-        let summary = format!("{} ({}, risk {}) by {}; {read}", spec.spec.title, spec.spec.kind, self.feature.risk(), spec.by);
-        let verdict = GateVerdict { content: spec.content, summary, signers, ..self.verdict(Gate::Spec, Outcome::Passed) };
+        let read = if signers.is_empty() {
+            "one planner suffices for this risk".to_owned()
+        } else {
+            format!("signed by {}", names(&signers))
+        };
+        let summary = format!(
+            "{} ({}, risk {}) by {}; {read}",
+            spec.spec.title,
+            spec.spec.kind,
+            self.feature.risk(),
+            spec.by
+        );
+        let verdict = GateVerdict {
+            content: spec.content,
+            summary,
+            signers,
+            ..self.verdict(Gate::Spec, Outcome::Passed)
+        };
         self.say(Address::system(), verdict, Priority::High)
     }
 
     fn return_spec(&self, spec: &crate::features::Spec, refusal: &crate::features::Signature) -> Step {
         let reason = super::peer::rejected(refusal);
         let summary = reason.to_string();
-        let verdict = GateVerdict { content: spec.content, summary, reasons: vec![reason], ..self.verdict(Gate::Spec, Outcome::Returned) };
+        let verdict = GateVerdict {
+            content: spec.content,
+            summary,
+            reasons: vec![reason],
+            ..self.verdict(Gate::Spec, Outcome::Returned)
+        };
         self.say(spec.by.clone(), verdict, Priority::High)
     }
 }

@@ -1,0 +1,84 @@
+//! Rust's inline tests: a change that lies wholly in `#[cfg(test)]` items counts as a test file.
+
+use foureyes_protocol::Digest;
+use syn::{Attribute, Item, spanned::Spanned};
+
+/// A Rust source file cut into its test items and the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The text of the test items, in order.
+    pub tests: String,
+    /// The text of everything else.
+    pub rest: String,
+}
+
+/// Cuts a source; `None` when it does not parse (then nothing of it counts as a test).
+pub fn cut(source: &str) -> Option<Cut> {
+    let file = syn::parse_file(source).ok()?;
+    let ranges: Vec<(usize, usize)> = file.items.iter().filter(|i| is_test_item(i)).map(lines).collect();
+    let (mut tests, mut rest) = (String::new(), String::new());
+    for (number, line) in source.lines().enumerate().map(|(n, l)| (n + 1, l)) {
+        let inside = ranges.iter().any(|(from, to)| (*from..=*to).contains(&number));
+        let part = if inside { &mut tests } else { &mut rest };
+        // Blank lines between items belong to neither: moving them is no change of code.
+        if !line.trim().is_empty() {
+            part.push_str(line);
+            part.push('\n');
+        }
+    }
+    Some(Cut { tests, rest })
+}
+
+/// Whether old and new differ in test items only, and in those they do differ.
+pub fn only_tests_changed(old: &str, new: &str) -> bool {
+    match (cut(old), cut(new)) {
+        (Some(old), Some(new)) => old.rest == new.rest && old.tests != new.tests,
+        _ => false,
+    }
+}
+
+/// The digest of a source's test items, which RED fixes.
+pub fn tests_digest(source: &str) -> Option<Digest> {
+    cut(source).map(|c| Digest::of_parts("foureyes.inline-tests.v1", [c.tests.as_bytes()]))
+}
+
+/// The new source with the test items of the other: what RED is composed of when implementation is
+/// on the branch already. The test items of `base` are replaced by those of `branch`, at the end.
+pub fn overlay(base: &str, branch: &str) -> Option<String> {
+    let (base, branch) = (cut(base)?, cut(branch)?);
+    Some(format!("{}\n{}", base.rest, branch.tests))
+}
+
+fn lines(item: &Item) -> (usize, usize) {
+    let span = item.span();
+    (first_line(item).min(span.start().line), span.end().line)
+}
+
+/// Attributes and doc comments stand before the item's own span on some items.
+fn first_line(item: &Item) -> usize {
+    attributes(item).iter().map(|a| a.span().start().line).min().unwrap_or(usize::MAX)
+}
+
+fn is_test_item(item: &Item) -> bool {
+    attributes(item).iter().any(|a| is_cfg_test(a) || a.path().is_ident("test"))
+}
+
+/// Exactly `#[cfg(test)]`: `cfg(any(test, …))` is compiled into the product too.
+fn is_cfg_test(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|p| p.is_ident("test"))
+}
+
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Mod(i) => &i.attrs,
+        Item::Fn(i) => &i.attrs,
+        Item::Impl(i) => &i.attrs,
+        Item::Use(i) => &i.attrs,
+        Item::Struct(i) => &i.attrs,
+        Item::Enum(i) => &i.attrs,
+        Item::Const(i) => &i.attrs,
+        Item::Static(i) => &i.attrs,
+        Item::Macro(i) => &i.attrs,
+        _ => &[],
+    }
+}
