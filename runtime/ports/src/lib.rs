@@ -4,6 +4,7 @@
 pub mod artifacts;
 pub mod backend;
 pub mod clock;
+pub mod governance;
 pub mod ledger;
 pub mod runner;
 pub mod sandbox;
@@ -11,3 +12,4 @@ pub mod screen;
 pub mod signer;
 pub mod text;
 pub mod vcs;
+pub mod view;
