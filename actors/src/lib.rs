@@ -1,1 +1,2 @@
 //! foureyes-actors
+pub mod supervision;
