@@ -177,3 +177,116 @@ pub(crate) fn pattern_error(pattern: &str) -> Option<String> {
         false => compile_pattern(pattern, Case::Ignored).err().map(|e| e.kind().to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(path: &str) -> PathClass {
+        PathRules::compile(&Config::default()).unwrap().classify(path)
+    }
+
+    #[test]
+    fn protected_paths_are_found_wherever_they_are() {
+        for path in [
+            ".agents/config.yaml",
+            ".agents",
+            "sub/.agents/x",
+            "CLAUDE.md",
+            "deep/er/claude.md",
+            ".github/workflows/ci.yml",
+            ".gitattributes",
+            "sub/.gitmodules",
+            ".husky/pre-commit",
+            ".mcp.json",
+            ".vscode/tasks.json",
+        ] {
+            assert!(class(path).protected, "{path}");
+        }
+        for path in ["src/main.rs", "agents/x", "src/claude.rs", "docs/a.md"] {
+            assert!(!class(path).protected, "{path}");
+        }
+    }
+
+    #[test]
+    fn critical_paths_manifests_and_lock_files() {
+        for path in [
+            "build.rs",
+            "crates/a/build.rs",
+            ".cargo/config.toml",
+            "rust-toolchain.toml",
+            "Dockerfile",
+            "src/auth.py",
+        ] {
+            assert!(class(path).critical, "{path}");
+        }
+        assert!(class("crates/a/Cargo.toml").manifest && class("crates/a/Cargo.toml").critical);
+        assert!(class("Cargo.lock").lockfile && !class("Cargo.lock").manifest);
+        assert!(!class("src/lib.rs").critical);
+    }
+
+    #[test]
+    fn tests_are_told_from_what_steers_them() {
+        for path in [
+            "tests/a.rs",
+            "src/tests.rs",
+            "crates/a/tests/x/b.rs",
+            "tests/test_auth.py",
+            "pkg/a_test.go",
+            "web/a.spec.ts",
+        ] {
+            assert!(class(path).test, "{path}");
+        }
+        for path in ["tests/conftest.py", "pytest.ini", "jest.config.js"] {
+            let class = class(path);
+            assert!(class.test_infrastructure && !class.test, "{path}");
+        }
+        assert!(!class("src/lib.rs").test);
+        assert!(!class("src/attest.rs").test);
+    }
+
+    #[test]
+    fn the_highest_risk_holds() {
+        let table = [
+            ("src/auth.py", Risk::Critical),
+            ("db/migrations/001.sql", Risk::Critical),
+            ("config/production.yaml", Risk::Critical),
+            ("src/api/mod.rs", Risk::High),
+            ("web/index.html", Risk::High),
+            ("src/lib.rs", Risk::Medium),
+            ("README.md", Risk::Low),
+            ("docs/guide.md", Risk::Low),
+            ("docs/auth/setup.md", Risk::Critical),
+            ("tests/fixtures/a.json", Risk::Low),
+        ];
+        for (path, risk) in table {
+            assert_eq!(class(path).risk, risk, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_star_does_not_cross_directories_and_a_slash_starts_at_the_root() {
+        let mut config = Config::default();
+        config.paths.docs = vec!["docs/*.md".to_owned(), "guide/".to_owned()];
+        let rules = PathRules::compile(&config).unwrap();
+        for (path, docs) in [
+            ("docs/a.md", true),
+            ("docs/b/a.md", false),
+            ("sub/docs/a.md", false),
+            ("guide", true),
+            ("sub/guide/deep/x", true),
+            ("guidebook/x", false),
+            ("DOCS/a.md", false),
+        ] {
+            assert_eq!(rules.classify(path).docs, docs, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_broken_pattern_is_named() {
+        let mut config = Config::default();
+        config.paths.critical = vec!["a[".to_owned()];
+        let error = PathRules::compile(&config).unwrap_err();
+        assert_eq!((error.key.as_str(), error.pattern.as_str()), ("paths.critical", "a["));
+    }
+}

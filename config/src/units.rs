@@ -89,10 +89,15 @@ fn parse_amount(text: &str, units: &[(&str, u64)]) -> Option<Option<u64>> {
     Some(number.parse::<u64>().ok().and_then(|n| n.checked_mul(*factor)))
 }
 
-/// The amount in the largest unit that divides it.
+/// The amount in the largest unit that divides it, in the plural or without one: `24 h`, not `1 days`.
 fn write_amount(amount: u64, units: &[(&str, u64)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let fits = |factor: u64| amount.is_multiple_of(factor) && (amount > 0 || factor == 1);
-    match units.iter().find(|(_, factor)| fits(*factor)) {
+    let plural = |name: &str| matches!(name, "days" | "years");
+    let fits = |name: &str, factor: u64| match amount {
+        0 => factor == 1,
+        _ => amount.is_multiple_of(factor) && !(amount == factor && plural(name)),
+    };
+    let written = |(name, _): &&(&str, u64)| !matches!(*name, "day" | "year" | "d");
+    match units.iter().filter(written).find(|(name, factor)| fits(name, *factor)) {
         Some((name, factor)) => f.pad(&format!("{} {name}", amount / factor)),
         None => f.pad(&amount.to_string()),
     }
@@ -267,7 +272,9 @@ mod tests {
     #[test]
     fn the_largest_unit_that_fits_is_written() {
         assert_eq!(Millis::minutes(15).to_string(), "15 min");
-        assert_eq!(Millis::hours(24).to_string(), "1 days");
+        assert_eq!(Millis::hours(24).to_string(), "24 h");
+        assert_eq!(Millis::days(30).to_string(), "30 days");
+        assert_eq!(Millis::years(1).to_string(), "365 days");
         assert_eq!(Bytes::gib(4).to_string(), "4 GiB");
         assert_eq!(Bytes(0).to_string(), "0 B");
     }

@@ -45,6 +45,21 @@ impl RateKind {
         RateKind::Messages,
         RateKind::Votes,
     ];
+
+    /// The key under `limits`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::SignOffRequests => "sign_off_requests",
+            Self::LockRequests => "lock_requests",
+            Self::ReviewRequests => "review_requests",
+            Self::CriticalDecisionRequests => "critical_decision_requests",
+            Self::Commits => "commits",
+            Self::Signatures => "signatures",
+            Self::DeployProposals => "deploy_proposals",
+            Self::Messages => "messages",
+            Self::Votes => "votes",
+        }
+    }
 }
 
 /// Which numbers hold where none is given.

@@ -100,8 +100,8 @@ const PROTECTED: &[&str] = &[
     "azure-pipelines.yml",
     ".travis.yml",
     "CODEOWNERS",
-    "policy/",
-    "policies/",
+    "/policy/",
+    "/policies/",
 ];
 const CRITICAL: &[&str] = &[
     "**/auth/**",

@@ -9,7 +9,7 @@ section! {
         /// How long a key lives.
         #[garde(custom(positive))]
         pub key_lifetime: Millis = Millis::years(2),
-        /// At this age it is renewed. Less than `key_lifetime`.
+        /// At this age it is renewed. Not more than `key_lifetime`.
         #[garde(custom(positive))]
         pub renew_after: Millis = Millis::years(1),
         /// A committer date further than this from the moment of signing is refused.
