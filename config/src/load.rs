@@ -53,7 +53,8 @@ fn read(text: &str, play_exists: &dyn Fn(&str) -> bool) -> Result<Config, Vec<Co
 /// of the file and no panic.
 fn undecodable(checked: &mut Checked, error: &serde_json::Error) -> Vec<ConfigError> {
     let start = Place { span: 0..0, line: 1, column: 1 };
-    checked.errors.push(start.error(Mistake::WrongType, error.to_string()));
+    let hint = "compare the file with the reference, `default.yaml`";
+    checked.errors.push(start.error(Mistake::WrongType, error.to_string()).with_hint(hint));
     std::mem::take(&mut checked.errors)
 }
 

@@ -76,7 +76,8 @@ impl Node {
 pub(crate) fn parse(text: &str) -> Result<Option<Node>, Vec<ConfigError>> {
     if text.len() > MAX_BYTES {
         let start = Place { span: 0..0, line: 1, column: 1 };
-        return Err(vec![start.error(Mistake::Syntax, format!("the file is larger than {MAX_BYTES} bytes"))]);
+        let error = start.error(Mistake::Syntax, format!("the file is larger than {MAX_BYTES} bytes"));
+        return Err(vec![error.with_hint("is it a configuration?")]);
     }
     if let Some(error) = harmful_character(text) {
         return Err(vec![error]);
@@ -126,8 +127,10 @@ impl<'t> Builder<'t> {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentEnd | Event::Comment(..), _) => {}
                 (Event::DocumentStart(..), span) if root.is_some() => {
-                    let place = self.place(span);
-                    return Err(Box::new(place.error(Mistake::Syntax, "a second document begins here")));
+                    let error = self.place(span).error(Mistake::Syntax, "a second document begins here");
+                    return Err(Box::new(
+                        error.with_hint("a configuration is one document; delete the `---`"),
+                    ));
                 }
                 (Event::DocumentStart(..), _) => {}
                 (Event::StreamEnd, _) => return Ok(root),
@@ -189,7 +192,10 @@ impl<'t> Builder<'t> {
             let node = self.node(event, span)?;
             match key.value {
                 Value::Scalar { text, .. } => self.add(&mut entries, text, key.place, node),
-                _ => self.errors.push(key.place.error(Mistake::Syntax, "a key must be a word")),
+                _ => {
+                    let error = key.place.error(Mistake::Syntax, "a key must be a word");
+                    self.errors.push(error.with_hint("write `key: value`"));
+                }
             }
         }
     }
@@ -233,13 +239,12 @@ fn scan_error(text: &str, error: &ScanError) -> ConfigError {
     let marker: &Marker = error.marker();
     let at = marker.byte_offset().unwrap_or(text.len()).min(text.len());
     let place = Place { span: at..at, line: marker.line(), column: marker.col() + 1 };
-    let hint = match text.get(..at).unwrap_or_default().rsplit('\n').next() {
-        Some(line) if line.contains('\t') => Some("indent with spaces, not with tabs"),
-        _ => None,
+    let line = text.get(..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    let reason = error.info();
+    let hint = match (line.contains('\t'), reason.contains("mapping values")) {
+        (true, _) => "indent with spaces, not with tabs",
+        (_, true) => "put a value that contains `: ` in quotes, or look at the indentation",
+        _ => "look at the brackets, quotes and indentation here and just before",
     };
-    let error = place.error(Mistake::Syntax, format!("this is not valid YAML: {}", error.info()));
-    match hint {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
+    place.error(Mistake::Syntax, format!("this is not valid YAML: {reason}")).with_hint(hint)
 }

@@ -93,9 +93,19 @@ sandbox: {read_only: /usr}
 
 #[test]
 fn every_mistake_has_a_hint() {
-    for text in
-        [FIVE_MISTAKES, "four_eyes: {lines: many}", "version: 7", "tasks: [{text: a}]", "agents: {memory: }"]
-    {
+    for text in [
+        FIVE_MISTAKES,
+        "four_eyes: {lines: many}",
+        "version: 7",
+        "tasks: [{text: a}]",
+        "agents: {memory: }",
+        "a: b: c",
+        "lock:\n\tx: 1",
+        "? {a: b}\n: c",
+        "[",
+        "- a",
+        "--- 1\n--- 2",
+    ] {
         for error in errors(text).errors() {
             assert!(error.hint.as_deref().is_some_and(|h| !h.is_empty()), "{error}");
         }
