@@ -130,6 +130,15 @@ impl Roster {
         })
     }
 
+    /// A plan for one child alone, asked for from outside: it counts as no failure and overtakes a backoff.
+    pub fn request(&mut self, place: Place) -> Option<Plan> {
+        let member = self.members.get_mut(&place)?;
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        member.presence = Presence::Waiting { ticket };
+        Some(Plan { members: vec![place], ended: Vec::new(), attempt: 0, delay_ms: 0, ticket })
+    }
+
     /// Everybody is down until further notice; open plans become void.
     pub fn suspend(&mut self) {
         self.last_ticket += 1;
@@ -171,7 +180,7 @@ impl Roster {
             }
         }
         ended.reverse();
-        ended.iter().for_each(|place| drop(self.members.remove(place)));
+        self.members.retain(|place, _| !ended.contains(place));
         (members, ended)
     }
 }

@@ -44,6 +44,7 @@
 //! * A tree lives on one arbiter. Fairness between its actors is theirs: see [`Fairness`].
 
 mod backoff;
+mod core;
 mod decision;
 mod event;
 mod exit;

@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use actix::Recipient;
 
+use super::core::Core;
 use super::event::ChildPath;
 use super::exit::ExitCause;
 use super::guard::{After, Control, Life, Order};
 use super::restartable::Crash;
 use super::spec::{ChildId, Restart, Shutdown};
-use super::supervisor::Core;
 
 /// A future that stays on its arbiter.
 pub(super) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;

@@ -49,12 +49,19 @@ pub fn install_panic_hook() {
 
 fn describe(info: &PanicHookInfo<'_>) -> PanicNote {
     PanicNote {
-        reason: info.payload_as_str().unwrap_or(OPAQUE).to_owned(),
+        reason: shorten(info.payload_as_str().unwrap_or(OPAQUE)),
         location: info.location().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
 const OPAQUE: &str = "a panic without a message";
+
+/// Longest reason in bytes: it goes into events and records, and a message may quote any input.
+const LONGEST_REASON: usize = 2_048;
+
+fn shorten(reason: &str) -> String {
+    reason[..reason.floor_char_boundary(LONGEST_REASON)].to_owned()
+}
 
 /// Runs `f` and turns a panic into a note.
 ///
@@ -67,7 +74,7 @@ pub(super) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, PanicNote> {
 }
 
 fn note_of(payload: Box<dyn Any + Send>) -> PanicNote {
-    let reason = message(&*payload).unwrap_or(OPAQUE).to_owned();
+    let reason = shorten(message(&*payload).unwrap_or(OPAQUE));
     discard(payload);
     // A panic raised by `resume_unwind` passes no hook, so the note may be an older one's.
     match NOTE.take() {
@@ -110,6 +117,14 @@ mod tests {
         install_panic_hook();
         let note = caught(|| std::panic::panic_any(Bomb)).unwrap_err();
         assert_eq!(note.reason, OPAQUE);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        install_panic_hook();
+        let note = caught(|| panic!("a{}", "ä".repeat(10_000))).unwrap_err();
+        assert_eq!(note.reason.len(), LONGEST_REASON - 1);
+        assert!(!note.location.is_empty());
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::core::{Core, Phase};
 use super::decision::Place;
 use super::event::{ChildPath, SupervisionEvent};
 use super::exit::ExitCause;
 use super::guard::{After, Control, Life, Order};
 use super::node::{Body, LocalFuture, Node};
-use super::supervisor::{Core, Phase, Supervisor};
+use super::supervisor::Supervisor;
 
 /// How a shutdown went.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +27,8 @@ impl Supervisor {
     pub fn shutdown(&self) -> impl Future<Output = ShutdownReport> + use<> {
         let core = self.core.clone();
         if !core.ending.replace(true) && core.phase.get() != Phase::Gone {
+            // From now on nothing is started or restarted, also before the task runs.
+            core.phase.set(Phase::Stopping);
             actix::spawn(core.clone().stop_for_good());
         }
         async move {
@@ -34,14 +37,23 @@ impl Supervisor {
         }
     }
 
-    /// Stops one child for good, as its spec says; false when there is none of that id.
-    pub async fn stop_child(&self, id: &str) -> bool {
-        let place = self.core.place_of(id);
-        let Some(place) = place else { return false };
-        self.core.roster.borrow_mut().remove(place);
-        self.core.clone().stop_node(place, After::Close).await;
-        self.core.nodes.borrow_mut().remove(&place);
-        true
+    /// Stops one child for good, as its spec says; false when there is none of that id. The stop goes on
+    /// when the future is dropped.
+    pub fn stop_child(&self, id: &str) -> impl Future<Output = bool> + use<> {
+        let core = self.core.clone();
+        let stop = self.core.place_of(id).map(|place| {
+            core.roster.borrow_mut().remove(place);
+            actix::spawn(async move {
+                core.clone().stop_node(place, After::Close).await;
+                core.nodes.borrow_mut().remove(&place);
+            })
+        });
+        async move {
+            match stop {
+                Some(stop) => stop.await.is_ok(),
+                None => false,
+            }
+        }
     }
 }
 

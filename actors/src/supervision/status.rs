@@ -1,10 +1,11 @@
 //! What the tree looks like now, and drills on it.
 
+use super::core::Core;
 use super::event::ChildPath;
 use super::node::{Body, Node};
 use super::restartable::Crash;
 use super::spec::Restart;
-use super::supervisor::{Core, Supervisor};
+use super::supervisor::Supervisor;
 
 /// One child as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,9 @@ use crate::supervision::strategy::Strategy;
 
 fn roster(strategy: Strategy, max: u32, kinds: &[Restart]) -> Roster {
     let mut roster = Roster::new(strategy, Intensity::new(max, 10_000));
-    kinds.iter().for_each(|kind| drop(roster.add(&spec(*kind))));
+    for kind in kinds {
+        roster.add(&spec(*kind));
+    }
     roster
 }
 
@@ -98,8 +100,8 @@ impl Model {
         };
         let (ended, members): (Vec<Place>, Vec<Place>) =
             self.kinds.keys().copied().filter(shares).partition(|other| self.kinds[other] == TE);
-        ended.iter().for_each(|other| drop(self.kinds.remove(other)));
-        members.iter().for_each(|other| drop(self.down.insert(*other, now + delay_ms)));
+        self.kinds.retain(|other, _| !ended.contains(other));
+        self.down.extend(members.iter().map(|other| (*other, now + delay_ms)));
         let ended = ended.into_iter().rev().collect();
         Decision::Restart(Plan { members, ended, attempt, delay_ms, ticket: 0 })
     }
@@ -156,7 +158,9 @@ proptest! {
             now += pause;
             model.down.retain(|_, due| *due > now);
             for (_, plan) in plans.extract_if(.., |(due, _)| *due <= now) {
-                plan.members.iter().for_each(|member| drop(roster.arrive(*member, plan.ticket)));
+                for member in plan.members {
+                    roster.arrive(member, plan.ticket);
+                }
             }
             let expected = model.exited(place, abnormal, now, draw);
             let mut decision = roster.exited(place, abnormal, now, draw);

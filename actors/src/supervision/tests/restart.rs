@@ -225,3 +225,42 @@ async fn a_listener_that_panics_harms_nobody() {
     assert_eq!(root.children(), []);
     assert_ne!(log.take(), NONE);
 }
+
+#[actix::test]
+async fn a_restart_on_request_overtakes_the_backoff_and_counts_for_nobody() {
+    let (root, log) = root(Strategy::OneForOne, 2, 60_000);
+    let addr = root.start(ChildSpec::permanent("a"), |_| Probe::new("a", &log)).unwrap();
+    crash(&addr, "first").await;
+    crash(&addr, "second").await;
+    settle().await;
+    let start = tokio::time::Instant::now();
+    assert!(root.restart_child("a") && root.restart_child("a") && !root.restart_child("z"));
+    assert_eq!(addr.send(Run).await.unwrap(), 2);
+    assert_eq!(start.elapsed().as_millis(), 0);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(addr.send(Run).await.unwrap(), 2, "the older timer does nothing");
+    assert!(log.contains("a rebuilt: asked to"));
+}
+
+#[actix::test]
+async fn a_listener_may_look_at_the_tree_and_stop_it() {
+    let (_, log) = root(Strategy::OneForOne, 1, 1);
+    let tree: std::rc::Rc<std::cell::OnceCell<Supervisor>> = std::rc::Rc::default();
+    let (own, seen) = (tree.clone(), log.clone());
+    let on_event = move |event: SupervisionEvent| {
+        let Some(root) = own.get() else { return };
+        seen.add(format!("{} children at {}", root.children().len(), line(&event)));
+        if matches!(event, SupervisionEvent::ChildPanicked { .. }) {
+            drop(root.shutdown());
+        }
+    };
+    let hooks =
+        Hooks { on_event: Box::new(on_event), on_meltdown: Box::new(|| {}), jitter: Box::new(|| 0.5) };
+    let root = Supervisor::root("root", Strategy::OneForOne, Intensity::new(1, 1_000), hooks);
+    tree.set(root.clone()).ok().unwrap();
+    let addr = root.start(ChildSpec::permanent("a"), |_| Probe::new("a", &log)).unwrap();
+    crash(&addr, "boom").await;
+    root.shutdown().await;
+    assert!(log.contains("1 children at ! root/a boom") && log.contains("a dropped"));
+    assert!(!addr.connected());
+}

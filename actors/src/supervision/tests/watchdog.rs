@@ -16,8 +16,10 @@ fn a_stall_and_a_recovery_are_told_once_each() {
 #[actix::test]
 async fn a_handler_that_does_not_return_is_noticed_from_outside() {
     let (tell, told) = mpsc::channel();
-    let watchdog =
-        Watchdog::start("test", Duration::from_millis(40), move |pulse| drop(tell.send(pulse))).unwrap();
+    let watchdog = Watchdog::start("test", Duration::from_millis(40), move |pulse| {
+        let _ = tell.send(pulse);
+    })
+    .unwrap();
     tokio::task::yield_now().await;
     // This thread is the arbiter: it hangs until the watchdog has noticed.
     let stalled = told.recv_timeout(Duration::from_secs(10)).unwrap();
@@ -30,5 +32,6 @@ async fn a_handler_that_does_not_return_is_noticed_from_outside() {
     };
     assert!(matches!(recovered, Pulse::Recovered { .. }), "{recovered:?}");
     drop(watchdog);
-    assert_eq!(told.recv_timeout(Duration::from_secs(10)), Err(mpsc::RecvTimeoutError::Disconnected));
+    // Ends only because the watching thread has ended, and its callback with it.
+    told.iter().for_each(drop);
 }
