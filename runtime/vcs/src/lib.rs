@@ -2,3 +2,4 @@
 
 pub mod openpgp;
 mod private_file;
+pub mod second_factor;

@@ -173,3 +173,49 @@ fn check_signature(
         (SignatureStatus::Good, None) => Err(CommitFault::UnknownKey),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foureyes_ports::signer::FakeSigner;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn judge(author: &str, committer: &str, seconds: u64) -> Result<(), &'static str> {
+        let (signer, dev) = (FakeSigner::default(), PrincipalId::new("dev-a").unwrap());
+        signer.ensure_key(&dev, NOW).unwrap();
+        let tree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        let line = |who: &str| format!("{who} <{who}@agents.invalid> {seconds} +0000");
+        let head = format!("tree {tree}\nauthor {}\ncommitter {}\n", line(author), line(committer));
+        let armor = signer.sign_commit(&dev, format!("{head}\nx\n").as_bytes(), NOW).unwrap().armor;
+        let raw = format!("{head}gpgsig {armor}\n\nx\n").into_bytes();
+        let commit = ReceivedCommit { id: CommitId::new(tree).unwrap(), raw };
+        let mut verdicts = verify_commit_chain(&signer, &dev, &[commit], NOW);
+        verdicts.remove(0).1.map_err(|fault| fault.code())
+    }
+
+    #[test]
+    fn a_valid_signature_does_not_excuse_another_s_name_or_another_date() {
+        let table = [
+            ("dev-a", "dev-a", NOW / 1000, Ok(())),
+            ("dev-a", "dev-a", NOW / 1000 - 300, Ok(())),
+            ("dev-a", "dev-a", NOW / 1000 - 301, Err("commit-date")),
+            ("dev-a", "dev-a", 0, Err("commit-date")),
+            ("dev-a", "dev-a", 4_070_908_800, Err("commit-date")),
+            ("dev-b", "dev-a", NOW / 1000, Err("commit-author")),
+            ("dev-a", "dev-b", NOW / 1000, Err("commit-committer")),
+        ];
+        for (author, committer, seconds, expected) in table {
+            assert_eq!(judge(author, committer, seconds), expected, "{author} {committer} {seconds}");
+        }
+    }
+
+    #[test]
+    fn one_unsigned_commit_in_the_middle_is_named() {
+        let (signer, dev) = (FakeSigner::default(), PrincipalId::new("dev-a").unwrap());
+        let id = CommitId::new(&"a".repeat(40)).unwrap();
+        let raw = b"tree x\n\ngpgsig in the message\n".to_vec();
+        let verdicts = verify_commit_chain(&signer, &dev, &[ReceivedCommit { id: id.clone(), raw }], NOW);
+        assert_eq!(verdicts, [(id, Err(CommitFault::Unsigned))]);
+    }
+}

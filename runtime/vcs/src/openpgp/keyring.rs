@@ -52,7 +52,7 @@ impl OpenPgpSigner {
         Ok(Self { dir, keys, journal, changing: Mutex::default() })
     }
 
-    fn keys(&self) -> RwLockReadGuard<'_, Vec<Certificate>> {
+    fn ring(&self) -> RwLockReadGuard<'_, Vec<Certificate>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,7 +65,7 @@ impl OpenPgpSigner {
     }
 
     fn active(&self, principal: &PrincipalId) -> Option<KeyInfo> {
-        active(&self.keys(), principal).map(Certificate::info)
+        active(&self.ring(), principal).map(Certificate::info)
     }
 
     /// Writes a key, then shows it to everyone else.
@@ -86,7 +86,7 @@ impl OpenPgpSigner {
         payload: &[u8],
         now_ms: UnixMillis,
     ) -> Result<SignedPayload, SignRefusal> {
-        let keys = self.keys();
+        let keys = self.ring();
         let key = active(&keys, principal).ok_or_else(|| SignRefusal::NoKey(principal.clone()))?;
         if now_ms / 1000 >= key.expires_s() {
             return Err(SignRefusal::Expired(principal.clone()));
@@ -114,7 +114,7 @@ impl Signer for OpenPgpSigner {
     }
 
     fn keys(&self) -> Vec<KeyInfo> {
-        self.keys().iter().map(Certificate::info).collect()
+        self.ring().iter().map(Certificate::info).collect()
     }
 
     fn sign_commit(
@@ -154,7 +154,7 @@ impl Signer for OpenPgpSigner {
     }
 
     fn verify(&self, payload: &[u8], armored_signature: &[u8], at_ms: UnixMillis) -> Verification {
-        judge(self.keys().iter(), payload, armored_signature, at_ms)
+        judge(self.ring().iter(), payload, armored_signature, at_ms)
     }
 
     fn signed_at(&self, payload: &Digest) -> Option<Signing> {
@@ -174,12 +174,12 @@ impl Signer for OpenPgpSigner {
     }
 
     fn renew_due(&self, now_ms: UnixMillis) -> Vec<KeyInfo> {
-        self.keys().iter().filter(|k| k.renew_due(now_ms)).map(Certificate::info).collect()
+        self.ring().iter().filter(|k| k.renew_due(now_ms)).map(Certificate::info).collect()
     }
 
     fn renew(&self, principal: &PrincipalId, now_ms: UnixMillis) -> Result<KeyInfo, KeyError> {
         let _one_at_a_time = self.lock_changes();
-        let renewed = active(&self.keys(), principal).map(|key| key.renewed(now_ms));
+        let renewed = active(&self.ring(), principal).map(|key| key.renewed(now_ms));
         let key = renewed.ok_or_else(|| KeyError::NoKey(principal.clone()))?.map_err(openpgp)?;
         self.keep(key)
     }
@@ -203,7 +203,7 @@ impl Signer for OpenPgpSigner {
     ) -> Result<KeyInfo, KeyError> {
         let _one_at_a_time = self.lock_changes();
         let revoked = self
-            .keys()
+            .ring()
             .iter()
             .find(|k| k.fingerprint() == fingerprint)
             .map(|key| key.revoked(reason, now_ms));
@@ -212,7 +212,7 @@ impl Signer for OpenPgpSigner {
     }
 
     fn export_ring(&self) -> Result<ExportedRing, KeyError> {
-        let keys = self.keys();
+        let keys = self.ring();
         let public = PublicRing(keys.iter().map(Certificate::public).collect());
         let mut armor = Vec::new();
         armor::write(&public, armor::BlockType::PublicKey, &mut armor, None, true).map_err(openpgp)?;
@@ -303,4 +303,184 @@ fn check_committer(
 /// How far a date (in seconds) lies from a moment (in milliseconds), in whole seconds.
 pub(super) fn seconds_apart(date_s: u64, moment_ms: UnixMillis) -> u64 {
     date_s.abs_diff(moment_ms / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foureyes_ports::signer::SignatureStatus;
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    const NOW: u64 = 1_800_000_000_000;
+    const DAY_MS: u64 = 24 * 3600 * 1000;
+    const YEAR_MS: u64 = 365 * DAY_MS;
+
+    fn role(name: &str) -> PrincipalId {
+        PrincipalId::new(name).unwrap()
+    }
+
+    fn commit(author: &str, committer: &str, seconds: u64) -> Vec<u8> {
+        let tree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        let line = |who: &str| format!("{who} <{who}@agents.invalid> {seconds} +0000");
+        format!("tree {tree}\nauthor {}\ncommitter {}\n\nx\n", line(author), line(committer)).into_bytes()
+    }
+
+    fn signer() -> (tempfile::TempDir, OpenPgpSigner) {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = OpenPgpSigner::open(&dir.path().join("keys")).unwrap();
+        for name in ["dev-a", "dev-b", "system"] {
+            signer.ensure_key(&role(name), NOW).unwrap();
+        }
+        (dir, signer)
+    }
+
+    #[test]
+    fn a_role_s_own_commit_is_signed_and_judged_good() {
+        let (_dir, signer) = signer();
+        let payload = commit("dev-a", "dev-a", NOW / 1000);
+        let signed = signer.sign_commit(&role("dev-a"), &payload, NOW).unwrap();
+        let seen = signer.verify(&payload, signed.armor.as_bytes(), NOW);
+        assert_eq!((seen.status, seen.principal), (SignatureStatus::Good, Some(role("dev-a"))));
+        assert_eq!(
+            (seen.created_ms, seen.fingerprint),
+            (Some(NOW), Some(signed.signing.fingerprint.clone()))
+        );
+        assert_eq!(signer.signed_at(&Digest::of(&payload)), Some(signed.signing));
+        signer.forget_before(NOW + 1);
+        assert_eq!(signer.signed_at(&Digest::of(&payload)), None);
+    }
+
+    #[test]
+    fn what_is_not_the_role_s_own_of_now_is_refused_each_with_its_code() {
+        let (_dir, signer) = signer();
+        let (own, now_s) = (commit("dev-a", "dev-a", NOW / 1000), NOW / 1000);
+        let text = String::from_utf8(own.clone()).unwrap();
+        let long = [own.clone(), vec![b'x'; MAX_PAYLOAD_BYTES]].concat();
+        let table: [(&str, Vec<u8>, &str); 13] = [
+            ("dev-a", commit("dev-b", "dev-a", now_s), "sign-author"),
+            ("dev-a", commit("dev-a", "dev-b", now_s), "sign-committer"),
+            ("dev-a", commit("dev-a", "dev-a", now_s - 301), "sign-date"),
+            ("dev-a", commit("dev-a", "dev-a", now_s + 301), "sign-date"),
+            ("dev-a", commit("dev-a", "dev-a", 0), "sign-date"),
+            ("dev-a", text.replace("committer dev-a", "committer dev-A").into_bytes(), "sign-committer"),
+            ("dev-a", text.replace("author dev-a <", "author Dev A <").into_bytes(), "sign-author"),
+            ("dev-a", text.replace('\n', "\r\n").into_bytes(), "sign-malformed"),
+            ("dev-a", b"certificate version 0.1\n\n".to_vec(), "sign-malformed"),
+            ("dev-a", long, "sign-too-large"),
+            ("dev-c", commit("dev-c", "dev-c", now_s), "sign-no-key"),
+            ("system", commit("system", "system", now_s), "sign-not-a-role"),
+            ("user", commit("user", "user", now_s), "sign-not-a-role"),
+        ];
+        for (who, payload, code) in table {
+            let refusal = signer.sign_commit(&role(who), &payload, NOW).unwrap_err();
+            assert_eq!(refusal.code(), code, "{refusal}");
+            assert_eq!(signer.signed_at(&Digest::of(&payload)), None);
+        }
+        assert!(signer.sign_commit(&role("dev-a"), &commit("dev-a", "dev-a", now_s - 300), NOW).is_ok());
+    }
+
+    #[test]
+    fn tags_and_gate_merges_have_doors_of_their_own() {
+        let (_dir, signer) = signer();
+        let id = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        let tagger = format!("dev-a <dev-a@agents.invalid> {} +0000", NOW / 1000);
+        let tag = format!("object {id}\ntype commit\ntag v1\ntagger {tagger}\n\nx\n");
+        assert_eq!(
+            signer.sign_commit(&role("dev-a"), tag.as_bytes(), NOW).unwrap_err().code(),
+            "sign-malformed"
+        );
+        assert!(signer.sign_tag(&role("dev-a"), tag.as_bytes(), NOW).is_ok());
+        assert_eq!(
+            signer.sign_tag(&role("dev-b"), tag.as_bytes(), NOW).unwrap_err().code(),
+            "sign-committer"
+        );
+        let squashed = commit("dev-a", "system", NOW / 1000);
+        assert_eq!(signer.sign_gate(&squashed, NOW).unwrap().signing.principal, PrincipalId::system());
+        let by_role = commit("dev-a", "dev-a", NOW / 1000);
+        assert_eq!(signer.sign_gate(&by_role, NOW).unwrap_err().code(), "sign-committer");
+    }
+
+    #[test]
+    fn expiry_is_judged_at_the_moment_asked_about_and_renewal_moves_it() {
+        let (_dir, signer) = signer();
+        let payload = commit("dev-a", "dev-a", NOW / 1000);
+        let armor = signer.sign_commit(&role("dev-a"), &payload, NOW).unwrap().armor;
+        let at = |ms| signer.verify(&payload, armor.as_bytes(), ms).status;
+        let late = NOW + 2 * YEAR_MS;
+        assert_eq!((at(late - 1000), at(late)), (SignatureStatus::Good, SignatureStatus::Expired));
+        let fresh = commit("dev-a", "dev-a", late / 1000);
+        assert_eq!(signer.sign_commit(&role("dev-a"), &fresh, late).unwrap_err().code(), "sign-key-expired");
+        assert!(signer.renew_due(NOW + YEAR_MS - 1000).is_empty());
+        assert_eq!(signer.renew_due(NOW + YEAR_MS).len(), 3);
+        let before = signer.ensure_key(&role("dev-a"), NOW).unwrap();
+        let after = signer.renew(&role("dev-a"), NOW + YEAR_MS).unwrap();
+        assert_eq!((after.fingerprint, after.created_ms), (before.fingerprint, before.created_ms));
+        assert_eq!(after.expires_ms, NOW + 3 * YEAR_MS);
+        assert_eq!((at(late), signer.renew_due(NOW + YEAR_MS).len()), (SignatureStatus::Good, 2));
+    }
+
+    #[test]
+    fn retired_keys_keep_their_history_and_revoked_ones_do_not() {
+        let (dir, signer) = signer();
+        let payload = commit("dev-a", "dev-a", NOW / 1000);
+        let armor = signer.sign_commit(&role("dev-a"), &payload, NOW).unwrap().armor;
+        let retired = signer.retire(&role("dev-a")).unwrap();
+        assert_eq!(signer.sign_commit(&role("dev-a"), &payload, NOW).unwrap_err().code(), "sign-no-key");
+        let check = |signer: &OpenPgpSigner, state, status| {
+            assert_eq!(
+                signer.keys().iter().find(|k| k.fingerprint == retired.fingerprint).unwrap().state,
+                state
+            );
+            assert_eq!(signer.verify(&payload, armor.as_bytes(), NOW).status, status);
+        };
+        let reopen = || OpenPgpSigner::open(&dir.path().join("keys")).unwrap();
+        check(&signer, KeyState::Retired, SignatureStatus::Good);
+        check(&reopen(), KeyState::Retired, SignatureStatus::Good);
+        assert_ne!(signer.ensure_key(&role("dev-a"), NOW).unwrap().fingerprint, retired.fingerprint);
+        signer.revoke(&retired.fingerprint, "stolen", NOW).unwrap();
+        check(&signer, KeyState::Revoked, SignatureStatus::Revoked);
+        check(&reopen(), KeyState::Revoked, SignatureStatus::Revoked);
+    }
+
+    #[test]
+    fn tampered_foreign_early_and_future_signatures_are_told_apart() {
+        let ((_a, signer), (_b, other)) = (signer(), signer());
+        let payload = commit("dev-a", "dev-a", NOW / 1000);
+        let armor = signer.sign_commit(&role("dev-a"), &payload, NOW).unwrap().armor;
+        let status = |armor: &str, at| signer.verify(&payload, armor.as_bytes(), at).status;
+        assert_eq!(signer.verify(b"tree x", armor.as_bytes(), NOW).status, SignatureStatus::Bad);
+        let foreign = other.sign_commit(&role("dev-a"), &payload, NOW).unwrap().armor;
+        assert_eq!(status(&foreign, NOW), SignatureStatus::UnknownKey);
+        assert_eq!(status(&armor, NOW - 301_000), SignatureStatus::TimeConflict);
+        let early = signer.keys()[0].created_ms - 1000;
+        let antedated = active(&signer.ring(), &role("dev-a")).unwrap().sign(&payload, early).unwrap();
+        let antedated = antedated.to_armored_string(None.into()).unwrap();
+        assert_eq!(status(&antedated, NOW), SignatureStatus::TimeConflict);
+        let malformed = [
+            "",
+            "x",
+            &armor.replace("SIGNATURE", "MESSAGE"),
+            &format!("{armor}{armor}"),
+            &format!("x{armor}"),
+        ];
+        for armor in malformed {
+            assert_eq!(status(armor, NOW), SignatureStatus::Malformed, "{armor}");
+        }
+    }
+
+    #[test]
+    fn a_key_directory_that_others_can_read_is_refused_with_its_cure() {
+        let (dir, _) = signer();
+        let keys = dir.path().join("keys");
+        let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let file = fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
+        chmod(&file, 0o644);
+        assert!(OpenPgpSigner::open(&keys).unwrap_err().to_string().contains("chmod 600"));
+        chmod(&file, 0o600);
+        chmod(&keys, 0o711);
+        assert!(OpenPgpSigner::open(&keys).unwrap_err().to_string().contains("chmod 700"));
+        chmod(&keys, 0o700);
+        fs::write(&file, b"junk").unwrap();
+        assert!(OpenPgpSigner::open(&keys).unwrap_err().to_string().contains("is no usable key"));
+    }
 }
