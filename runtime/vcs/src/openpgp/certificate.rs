@@ -26,6 +26,7 @@ use pgp::{
     },
 };
 use rand08::rngs::OsRng;
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// How long a key is valid from its making or renewal, in seconds.
@@ -37,7 +38,6 @@ const RENEW_BEFORE_S: u64 = VALIDITY_S / 2;
 const BACKDATE_S: u64 = 300;
 
 /// A key with its secret and what is known of its validity.
-#[derive(Debug)]
 pub(super) struct Certificate {
     key: SignedSecretKey,
     fingerprint: KeyFingerprint,
@@ -47,6 +47,13 @@ pub(super) struct Certificate {
     may_sign: bool,
     /// Signs nothing new. Known to the owner alone: in OpenPGP's own terms the key stays valid.
     pub(super) retired: bool,
+}
+
+/// Never shows the secret.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info().fmt(f)
+    }
 }
 
 impl Certificate {

@@ -93,14 +93,16 @@ pub fn parse_tag(payload: &[u8]) -> Result<Tag<'_>, &'static str> {
 }
 
 /// Takes a raw commit object apart: the payload that was signed, and the signature if there is one.
+/// A signature for the other hash function than the repository's stays in the payload, where
+/// [`parse_commit`] refuses it.
 ///
 /// # Errors
 /// When the object has no header end, or more than one signature.
 pub fn split_signature(raw: &[u8]) -> Result<(Vec<u8>, Option<String>), &'static str> {
-    let end = header_end(raw)?;
+    let (end, name) = (header_end(raw)?, signature_header(raw));
     let (mut payload, mut signature, mut in_signature) = (Vec::with_capacity(raw.len()), None, false);
     for line in raw[..end].split_inclusive(|b| *b == b'\n') {
-        let first = line.strip_prefix(b"gpgsig ").or_else(|| line.strip_prefix(b"gpgsig-sha256 "));
+        let first = line.strip_prefix(name);
         let rest = line.strip_prefix(b" ").filter(|_| in_signature);
         in_signature = first.is_some() || rest.is_some();
         match (first, rest, &mut signature) {
@@ -113,6 +115,12 @@ pub fn split_signature(raw: &[u8]) -> Result<(Vec<u8>, Option<String>), &'static
     payload.extend_from_slice(&raw[end..]);
     let signature = signature.map(String::from_utf8).transpose().map_err(|_| "the signature is not text")?;
     Ok((payload, signature))
+}
+
+/// The header that carries the signature, told by the length of the tree's id.
+fn signature_header(raw: &[u8]) -> &'static [u8] {
+    let first = raw.split(|b| *b == b'\n').next().unwrap_or_default();
+    if first.len() == "tree ".len() + 64 { b"gpgsig-sha256 " } else { b"gpgsig " }
 }
 
 /// The header lines that are not read yet.
@@ -288,8 +296,13 @@ mod tests {
         assert_eq!(payload, commit("encoding UTF-8\n").as_bytes());
         assert_eq!(signature.as_deref(), Some("-----BEGIN X-----\n\nabc\n-----END X-----\n"));
         assert_eq!(split_signature(commit("").as_bytes()), Ok((commit("").into_bytes(), None)));
-        let twice = commit("gpgsig a\ngpgsig-sha256 b\n");
+        let twice = commit("gpgsig a\ngpgsig b\n");
         assert_eq!(split_signature(twice.as_bytes()), Err("more than one signature"));
+        let both = commit("gpgsig a\ngpgsig-sha256 b\n c\n");
+        let (payload, _) = split_signature(both.as_bytes()).unwrap();
+        assert_eq!(parse_commit(&payload), Err("it is signed already"));
+        let sha256 = commit("gpgsig-sha256 a\n").replace(TREE, &TREE.repeat(2)[..64]);
+        assert_eq!(split_signature(sha256.as_bytes()).unwrap().1.as_deref(), Some("a\n"));
         let in_message = commit("") + "gpgsig -----BEGIN X-----\n";
         assert_eq!(split_signature(in_message.as_bytes()).unwrap().1, None);
     }

@@ -86,7 +86,7 @@ pub struct Answer {
 pub enum WireError {
     /// The stream failed or ended early.
     #[error("the connection failed: {0}")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
     /// A frame is larger than allowed.
     #[error("a frame of {bytes} bytes, at most {limit} are allowed")]
     TooLarge {
@@ -101,6 +101,16 @@ pub enum WireError {
     /// It took longer than [`TIME_LIMIT`].
     #[error("it took longer than {} s", TIME_LIMIT.as_secs())]
     TimedOut,
+}
+
+impl From<io::Error> for WireError {
+    fn from(e: io::Error) -> Self {
+        match e.kind() {
+            // What a blocking socket with a time limit says.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Io(e),
+        }
+    }
 }
 
 /// Asks over a connected stream and waits for the answer. Blocking; the caller sets time limits.

@@ -304,10 +304,11 @@ mod tests {
 
     #[test]
     fn an_earlier_step_than_the_last_accepted_one_is_used_up() {
-        let fixture = Fixture::new();
-        assert_eq!(fixture.check("a", &fixture.code(NOW + 30_000), NOW), CodeVerdict::Accepted);
-        let earlier = fixture.code(NOW + 29_000);
-        assert!(matches!(fixture.check("b", &earlier, NOW + 59_000), CodeVerdict::TooSoon { .. }));
+        let mut before = State::fresh(String::new(), Digest::default(), 0);
+        before.last_step = Some(10);
+        let verdict = |step| judge(&before, &Digest::of(b"a"), Some(step), NOW).0;
+        let verdicts = [verdict(9), verdict(10), verdict(11)];
+        assert_eq!(verdicts, [CodeVerdict::Reused, CodeVerdict::Reused, CodeVerdict::Accepted]);
     }
 
     #[test]
