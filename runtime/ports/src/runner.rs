@@ -53,6 +53,9 @@ pub struct SuiteSpec {
     pub env: Vec<(String, String)>,
     /// Whether tests may write into their checkout; each process then gets a copy of its own.
     pub writable_checkout: bool,
+    /// The command that fetches dependencies (see [`GateRunner::prepare`]); empty for the adapter's
+    /// default.
+    pub prepare: Vec<String>,
 }
 
 impl SuiteSpec {
@@ -193,10 +196,8 @@ pub struct PrepareRun {
     pub owner: PrincipalId,
     /// The checkout whose manifests and lock files are staged; nothing else of it is seen.
     pub checkout: PathBuf,
-    /// How it is tested: decides which files are manifests and the default command.
+    /// How it is tested: decides which files are manifests, and the command.
     pub suite: SuiteSpec,
-    /// The command that fetches; empty for the adapter's default.
-    pub command: Vec<String>,
     /// Directory with the socket of the runtime's proxy, when a network is offered.
     pub proxy: Option<Proxy>,
     /// The ceilings.
