@@ -269,6 +269,9 @@ impl Core {
 
     /// Ends all children's runs where they stand, in reverse start order.
     pub(super) fn kill_children(&self, after: After) {
+        if self.phase.get() == Phase::Gone {
+            return;
+        }
         let after = self.fate(after);
         self.epoch.set(self.epoch.get() + 1);
         self.roster.borrow_mut().suspend();

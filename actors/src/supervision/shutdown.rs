@@ -29,6 +29,7 @@ impl Supervisor {
         if !core.ending.replace(true) && core.phase.get() != Phase::Gone {
             // From now on nothing is started or restarted, also before the task runs.
             core.phase.set(Phase::Stopping);
+            core.timed_out.borrow_mut().clear();
             actix::spawn(core.clone().stop_for_good());
         }
         async move {

@@ -2,6 +2,7 @@
 
 mod escalation;
 mod restart;
+mod schedules;
 mod shutdown;
 mod strategies;
 
