@@ -17,5 +17,6 @@ pub mod rate;
 pub mod record;
 pub mod red;
 pub mod rights;
+pub mod secrets;
 pub mod signers;
 pub mod veto;
