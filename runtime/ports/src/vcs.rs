@@ -469,9 +469,9 @@ pub struct PushLimits {
     pub pack_bytes: u64,
     /// Refs in one push.
     pub refs: usize,
-    /// Address space of the process that unpacks, in bytes.
+    /// Data segment of the process that unpacks (RLIMIT_DATA), in bytes.
     pub memory_bytes: u64,
-    /// From the first byte to the verdict's request, without the judge's own time.
+    /// From the first byte until the objects are unpacked; the judge's own time is not counted.
     pub time: Duration,
 }
 
