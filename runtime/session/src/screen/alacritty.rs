@@ -40,6 +40,11 @@ pub struct AlacrittyScreen {
 impl AlacrittyScreen {
     /// An empty screen that keeps at most `scrollback` lines of history.
     pub fn new(size: Size, scrollback: usize) -> Self {
+        Self::starting_at(size, scrollback, 0)
+    }
+
+    /// As [`AlacrittyScreen::new`], with a version to go on from, for a model that replaces one.
+    pub(crate) fn starting_at(size: Size, scrollback: usize, version: u64) -> Self {
         let listener = Listener::new(size);
         let config = config(scrollback, size);
         Self {
@@ -49,7 +54,7 @@ impl AlacrittyScreen {
             passed: Vec::new(),
             listener,
             scrollback,
-            version: 0,
+            version,
             latest: None,
         }
     }

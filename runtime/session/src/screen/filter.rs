@@ -22,9 +22,11 @@ pub(super) struct Filter {
     /// Combining marks that may still follow; zero unless a character of one column was the very
     /// last thing printed, because the model hangs marks on whatever is left of the cursor.
     marks_left: usize,
+    /// The operating system command that is being read, up to [`MAX_OSC`] bytes.
+    osc: Vec<u8>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 enum State {
     #[default]
     Ground,
@@ -34,12 +36,12 @@ enum State {
     EscapeIntermediate,
     /// In a control sequence, up to the final byte.
     Csi,
-    /// In an operating system command; `None` once it is too long.
-    Osc(Option<Vec<u8>>),
+    /// In an operating system command.
+    Osc,
     /// In a string that the model has no use for (DCS, SOS, PM, APC).
     Skipped,
     /// In a character of several bytes.
-    Utf8 { bytes: [u8; 4], have: usize, need: usize },
+    Utf8 { bytes: [u8; 4], have: u8, need: u8 },
 }
 
 impl Filter {
@@ -60,14 +62,13 @@ impl Filter {
     }
 
     fn step(&mut self, byte: u8, out: &mut Vec<u8>) {
-        let state = std::mem::take(&mut self.state);
-        self.state = match state {
+        self.state = match self.state {
             State::Ground => self.ground(byte, out),
             State::Utf8 { bytes, have, need } => self.continued(byte, bytes, have, need, out),
-            State::Escape => escape(byte, out),
+            State::Escape => self.escape(byte, out),
             State::EscapeIntermediate => until_final(byte, 0x30, State::EscapeIntermediate, out),
             State::Csi => until_final(byte, 0x40, State::Csi, out),
-            State::Osc(body) => osc(byte, body, out),
+            State::Osc => self.osc(byte, out),
             State::Skipped => match byte {
                 ESC => State::Escape,
                 CAN | SUB => State::Ground,
@@ -89,23 +90,16 @@ impl Filter {
         State::Utf8 { bytes: [byte, 0, 0, 0], have: 1, need }
     }
 
-    fn continued(
-        &mut self,
-        byte: u8,
-        mut bytes: [u8; 4],
-        have: usize,
-        need: usize,
-        out: &mut Vec<u8>,
-    ) -> State {
+    fn continued(&mut self, byte: u8, mut bytes: [u8; 4], have: u8, need: u8, out: &mut Vec<u8>) -> State {
         if !(0x80..=0xbf).contains(&byte) {
             self.print(char::REPLACEMENT_CHARACTER, out);
             return self.after_broken(byte, out);
         }
-        bytes[have] = byte;
+        bytes[usize::from(have)] = byte;
         if have + 1 < need {
             return State::Utf8 { bytes, have: have + 1, need };
         }
-        let decoded = std::str::from_utf8(&bytes[..need]).ok().and_then(|s| s.chars().next());
+        let decoded = std::str::from_utf8(&bytes[..usize::from(need)]).ok().and_then(|s| s.chars().next());
         self.print(decoded.unwrap_or(char::REPLACEMENT_CHARACTER), out);
         State::Ground
     }
@@ -130,6 +124,52 @@ impl Filter {
         }
         out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     }
+
+    fn escape(&mut self, byte: u8, out: &mut Vec<u8>) -> State {
+        match byte {
+            b'[' => {
+                out.extend_from_slice(b"\x1b[");
+                State::Csi
+            }
+            b']' => {
+                self.osc.clear();
+                State::Osc
+            }
+            b'P' | b'X' | b'^' | b'_' => State::Skipped,
+            // The end of a string that has been dealt with.
+            b'\\' | CAN | SUB => State::Ground,
+            0x20..=0x2f => {
+                out.extend_from_slice(&[ESC, byte]);
+                State::EscapeIntermediate
+            }
+            0x30..=0x7e => {
+                out.extend_from_slice(&[ESC, byte]);
+                State::Ground
+            }
+            _ => State::Escape,
+        }
+    }
+
+    fn osc(&mut self, byte: u8, out: &mut Vec<u8>) -> State {
+        match byte {
+            BEL | ESC => {
+                if is_wanted(&self.osc) {
+                    out.extend_from_slice(b"\x1b]");
+                    out.extend_from_slice(&self.osc);
+                    out.push(BEL);
+                }
+                if byte == ESC { State::Escape } else { State::Ground }
+            }
+            CAN | SUB => State::Ground,
+            _ => {
+                // One byte more than allowed tells that it is too long.
+                if self.osc.len() <= MAX_OSC {
+                    self.osc.push(byte);
+                }
+                State::Osc
+            }
+        }
+    }
 }
 
 fn is_ascii_text(byte: u8) -> bool {
@@ -147,33 +187,15 @@ fn control(byte: u8, out: &mut Vec<u8>) -> State {
     State::Ground
 }
 
-fn escape(byte: u8, out: &mut Vec<u8>) -> State {
-    match byte {
-        b'[' => {
-            out.extend_from_slice(b"\x1b[");
-            State::Csi
-        }
-        b']' => State::Osc(Some(Vec::new())),
-        b'P' | b'X' | b'^' | b'_' => State::Skipped,
-        // The end of a string that has been dealt with.
-        b'\\' | CAN | SUB => State::Ground,
-        0x20..=0x2f => {
-            out.extend_from_slice(&[ESC, byte]);
-            State::EscapeIntermediate
-        }
-        0x30..=0x7e => {
-            out.extend_from_slice(&[ESC, byte]);
-            State::Ground
-        }
-        _ => State::Escape,
-    }
-}
-
 /// Within a sequence that ends with a byte from `first_final` to `~`. The model ignores bytes
-/// beyond ASCII here; they are dropped.
+/// beyond ASCII here; they are dropped. An ESC breaks it off, which the model must be told at once:
+/// what follows may be held back, and it would take the next text for the rest of this sequence.
 fn until_final(byte: u8, first_final: u8, stay: State, out: &mut Vec<u8>) -> State {
     match byte {
-        ESC => State::Escape,
+        ESC => {
+            out.push(CAN);
+            State::Escape
+        }
         0x7f.. => stay,
         _ => {
             out.push(byte);
@@ -183,27 +205,11 @@ fn until_final(byte: u8, first_final: u8, stay: State, out: &mut Vec<u8>) -> Sta
     }
 }
 
-fn osc(byte: u8, body: Option<Vec<u8>>, out: &mut Vec<u8>) -> State {
-    match (byte, body) {
-        (BEL | ESC, body) => {
-            if let Some(body) = body.filter(|b| is_wanted(b)) {
-                out.extend_from_slice(b"\x1b]");
-                out.extend_from_slice(&body);
-                out.push(BEL);
-            }
-            if byte == ESC { State::Escape } else { State::Ground }
-        }
-        (CAN | SUB, _) => State::Ground,
-        (_, Some(mut body)) if body.len() < MAX_OSC => {
-            body.push(byte);
-            State::Osc(Some(body))
-        }
-        _ => State::Osc(None),
-    }
-}
-
 /// Titles, and questions for the colours of text, background and cursor.
 fn is_wanted(body: &[u8]) -> bool {
+    if body.len() > MAX_OSC {
+        return false;
+    }
     let queries: [&[u8]; 3] = [b"10;?", b"11;?", b"12;?"];
     body.starts_with(b"0;") || body.starts_with(b"2;") || queries.contains(&body)
 }

@@ -147,6 +147,9 @@ const SHOWN: &[(&[u8], &str)] = &[
     (b"\x1b]0;t\x18x", "x"),
     (b"\x1b\x07]0;t\x07x", "x"),
     (b"\x1b[31\x1b]0;t\x07mx", "mx"),
+    (b"\x1b[31\x1b]8;;t\x07mx", "mx"),
+    (b"\x1b(\x1bPq\x1b\\0x", "0x"),
+    (b"\x1b[31\x1b\\mx\x1b[3\x18my", "mxmy"),
     ("a\u{202e}b\u{2066}c\u{200b}d\u{feff}e".as_bytes(), "abcde"),
     ("\u{9b}31mred".as_bytes(), "31mred"),
     (b"\x9b31mred", "\u{fffd}31mred"),
@@ -181,8 +184,13 @@ fn sequences_may_be_cut_anywhere() {
 #[test]
 fn marks_do_not_pile_up_on_one_cell() {
     let mut screen = screen(6, 20);
-    let attacks: [&str; 4] =
-        ["e\u{301}", "\x1b[1;2H\u{301}", "\x1b[?7l\x1b[1;20H世\u{301}", "\x1b[1;5Hx\r\x1b[C\u{301}"];
+    let attacks = [
+        "e\u{301}",
+        "\x1b[1;2H\u{301}",
+        "\x1b[?7l\x1b[1;20H世\u{301}",
+        "\x1b[1;5Hx\r\x1b[C\u{301}",
+        "\x1b[2;2H\x1b[1\x1b]8;;\x07m\u{301}",
+    ];
     for attack in attacks {
         screen.feed(attack.repeat(2000).as_bytes());
     }
@@ -201,6 +209,50 @@ fn a_snapshot_is_made_once_for_a_version() {
     assert!(Arc::ptr_eq(&first, &screen.snapshot()));
     screen.feed(b"y");
     assert!(screen.snapshot().version > first.version);
+}
+
+/// Output that a model without measure would keep for ever.
+const HOARDS: &[&str] = &[
+    "\x1b]0;a title without end and without any line break at all, over and over again ",
+    "\x1b]8;;http://example.org/a/long/address/of/a/link\x1b\\x",
+    "\x1b[1;2H\u{301}\u{302}\u{303}",
+    "\x1b_an application's string that never ends",
+    "\x1b[?2026hheld back",
+    "\x1b[22t\x1b[>1u",
+    "\x1b[c\x1b[6n",
+    "no line break, ",
+];
+
+/// The most memory that this process has ever had, in KiB.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Runs itself alone in a process of its own, where other tests do not blur the measure.
+#[test]
+fn memory_is_bounded_whatever_is_written() {
+    const PROBE: &str = "FOUREYES_MEMORY_PROBE";
+    if std::env::var_os(PROBE).is_none() {
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        alone.args(["--exact", "screen::tests::memory_is_bounded_whatever_is_written"]);
+        let output = alone.env(PROBE, "1").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let mut screen = AlacrittyScreen::new(Size::new(24, 80), 100);
+    screen.feed("warm\r\n".repeat(1000).as_bytes());
+    let before = peak_kib();
+    for hoard in HOARDS {
+        let block = hoard.repeat(16 * 1024 / hoard.len());
+        for _ in 0..192 {
+            screen.feed(block.as_bytes());
+        }
+        screen.feed(b"\x18\x1b[?2026l");
+        let grown = peak_kib() - before;
+        assert!(grown < 2048, "{grown} KiB more after 3 MiB of {hoard:?}");
+    }
 }
 
 /// Pieces that find faults faster than bytes drawn evenly do.
