@@ -20,6 +20,7 @@
 //! early, but code that walks the harness's memory, or replays libtest's frame on descriptor 1 by
 //! hand, can still fake its own result. That takes deliberate code, which reviewers see.
 
+mod advisory;
 mod command;
 mod detect;
 mod generic;

@@ -47,7 +47,10 @@ pub(crate) fn by_exit(result: &RunResult, program: &str, limit: Duration) -> Run
     }
     match (signal_of(result), result.exit) {
         (Some(9), _) => RunOutcome::LimitExceeded {
-            message: format!("{program} was killed (signal 9), most likely for its memory or processes"),
+            message: bounded(&format!(
+                "{program} was killed (signal 9), most likely for its memory or processes: {}",
+                last_words(result)
+            )),
         },
         (Some(n), _) => broken(format!("{program} was ended by signal {n}")),
         (None, Some(126)) => {

@@ -1,9 +1,9 @@
 //! One run: its directory, its deadline, its log, and the sandboxes it starts.
 
-use crate::{log::Log, outcome, settings::Settings, tree};
+use crate::{advisory, log::Log, outcome, settings::Settings, tree};
 use foureyes_ports::{
     runner::{Progress, RunLimits},
-    sandbox::{Bind, Limits, Purpose, RunRequest, RunResult, SandboxRunner, SandboxSpec},
+    sandbox::{Bind, Limits, Purpose, RunRequest, RunResult, SandboxRunner, SandboxSpec, Tier},
 };
 use foureyes_protocol::{PrincipalId, testrun::RunOutcome};
 use std::{
@@ -161,10 +161,16 @@ impl Session {
         if timeout.is_zero() {
             return Err(outcome::out_of_time(self.limits.timeout, &[]));
         }
-        let (cap, stdin) = (step.output_cap, step.stdin.clone());
-        let request = RunRequest { spec: self.spec(room, step), stdin, timeout, output_cap: cap };
+        let (output_cap, stdin) = (step.output_cap, step.stdin.clone());
+        let spec = self.spec(room, step);
+        let open = self.settings.tier == Tier::Advisory;
+        if open {
+            advisory::link(&spec).map_err(io_broken("no links in the run directory"))?;
+        }
+        let request = RunRequest { spec: spec.clone(), stdin, timeout, output_cap };
         let ended = self.sandbox.run(request).await;
-        ended.map_err(|error| outcome::broken(format!("the sandbox did not start: {error}")))
+        let result = ended.map_err(|error| outcome::broken(format!("the sandbox did not start: {error}")))?;
+        Ok(if open { advisory::inside(&spec, result) } else { result })
     }
 
     fn spec(&self, room: &Room, step: Step) -> SandboxSpec {

@@ -16,50 +16,23 @@ use std::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// Starts the command as a child process. Paths of the inside become paths of the host on the way
-/// in, and the other way round in what it prints.
+/// Starts the command as a child process; paths of the inside become paths of the host.
 pub(crate) struct DirectRunner;
 
 /// As the real wall mounts it, in its plainest form.
-pub(crate) struct BwrapRunner;
+struct BwrapRunner;
 
+/// As the tier without a wall does it: the longest known prefix is replaced, part by part.
 fn host_path(spec: &SandboxSpec, text: &str) -> String {
-    let mut binds: Vec<&Bind> = spec.binds.iter().collect();
+    let fixed = Bind { host: spec.work.clone(), inside: "/work".into(), writable: true };
+    let mut binds: Vec<&Bind> = spec.binds.iter().chain([&fixed]).collect();
     binds.sort_by_key(|bind| std::cmp::Reverse(bind.inside.as_os_str().len()));
-    let mut text = text.to_owned();
-    for bind in binds.iter().filter(|bind| bind.inside != bind.host) {
-        text = text.replace(bind.inside.to_str().unwrap(), bind.host.to_str().unwrap());
-    }
-    // Only whole words: a host path may hold `/work` itself.
-    if text == "/work" || text.starts_with("/work/") {
-        return text.replacen("/work", spec.work.to_str().unwrap(), 1);
-    }
-    text.replace(":/work/", &format!(":{}/", spec.work.display()))
-}
-
-fn inside_text(spec: &SandboxSpec, output: Vec<u8>) -> Vec<u8> {
-    let mut text = unsafe_text(output);
-    for bind in spec.binds.iter().filter(|bind| bind.inside != bind.host) {
-        text = text.replace(bind.host.to_str().unwrap(), bind.inside.to_str().unwrap());
-    }
-    text.replace(spec.work.to_str().unwrap(), "/work").into_bytes()
-}
-
-fn unsafe_text(output: Vec<u8>) -> String {
-    String::from_utf8_lossy(&output).into_owned()
-}
-
-/// A bind below `/work` appears as a link in the room.
-fn link_binds(spec: &SandboxSpec) {
-    for bind in &spec.binds {
-        if let Ok(below) = bind.inside.strip_prefix("/work") {
-            let place = spec.work.join(below);
-            if fs::symlink_metadata(&place).is_ok_and(|meta| meta.is_dir()) && fs::remove_dir(&place).is_ok()
-            {
-                std::os::unix::fs::symlink(&bind.host, &place).unwrap();
-            }
-        }
-    }
+    let part = |part: &str| {
+        let found =
+            binds.iter().find_map(|bind| Some((bind, Path::new(part).strip_prefix(&bind.inside).ok()?)));
+        found.map_or(part.to_owned(), |(bind, rest)| bind.host.join(rest).display().to_string())
+    };
+    text.split(':').map(part).collect::<Vec<_>>().join(":")
 }
 
 async fn finish(mut command: tokio::process::Command, request: &RunRequest) -> RunResult {
@@ -112,15 +85,12 @@ async fn keep(mut from: impl tokio::io::AsyncRead + Unpin, cap: usize) -> (Vec<u
 impl SandboxRunner for DirectRunner {
     async fn run(&self, request: RunRequest) -> Result<RunResult, SandboxError> {
         let spec = &request.spec;
-        link_binds(spec);
         let argv: Vec<String> = spec.argv.iter().map(|word| host_path(spec, word)).collect();
         let mut command = tokio::process::Command::new(&argv[0]);
         command.args(&argv[1..]).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &spec.home);
         command.envs(spec.env.iter().map(|(name, value)| (name, host_path(spec, value))));
         command.current_dir(host_path(spec, spec.cwd.to_str().unwrap()));
-        let result = finish(command, &request).await;
-        let (stdout, stderr) = (inside_text(spec, result.stdout), inside_text(spec, result.stderr));
-        Ok(RunResult { stdout, stderr, ..result })
+        Ok(finish(command, &request).await)
     }
 }
 
@@ -191,6 +161,15 @@ impl Bed {
         let checkout = dir.path().join("check out ü");
         fs::create_dir(&checkout).unwrap();
         Self { dir, runner, limits, checkout }
+    }
+
+    /// A bed behind bubblewrap.
+    pub(crate) async fn walled(change: impl FnOnce(&mut crate::Settings)) -> Self {
+        let change = |settings: &mut crate::Settings| {
+            settings.tier = Tier::Sandboxed;
+            change(settings);
+        };
+        Self::with(BwrapRunner, change).await
     }
 
     /// A bed without a wall.

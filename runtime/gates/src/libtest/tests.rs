@@ -1,6 +1,6 @@
 //! The adapter against real cargo.
 
-use crate::testing::{Bed, BwrapRunner, DirectRunner, lines};
+use crate::testing::{Bed, DirectRunner, lines};
 use foureyes_ports::runner::{AdapterKind, GateRunner as _, RunLimits, SuiteSpec};
 use foureyes_protocol::testrun::RunOutcome;
 use std::time::Duration;
@@ -98,7 +98,7 @@ async fn every_kind_of_end_without_a_lock_file_or_a_wall() {
 
 #[tokio::test]
 async fn behind_a_wall_no_test_reaches_another_ones_binary() {
-    let bed = Bed::with(BwrapRunner, |settings| settings.parallel = 3).await;
+    let bed = Bed::walled(|settings| settings.parallel = 3).await;
     let bed = quick(project(bed)).files(&[("Cargo.lock", LOCK)]);
     let result = bed.run(SuiteSpec::of(AdapterKind::Libtest)).await;
     assert_eq!(lines(&result), WANT, "{}", String::from_utf8_lossy(&result.log));
@@ -204,4 +204,21 @@ async fn a_flaky_test_is_told_from_a_steady_one() {
         ("demo::lib::steady", 4, 0, false),
     ];
     assert_eq!(rows, want);
+}
+
+#[tokio::test]
+async fn crates_that_the_user_has_downloaded_are_read_and_nothing_beside_them() {
+    let home = crate::HostEnv::of_this_process().cargo_dir().unwrap();
+    let cache = std::fs::read_dir(home.join("registry/cache")).unwrap().next().unwrap().unwrap().path();
+    let hex =
+        std::fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let version = hex.filter_map(|name| Some(name.strip_prefix("hex-")?.strip_suffix(".crate")?.to_owned()));
+    let version = version.last().expect("this workspace itself depends on hex");
+    let test = "#[test] fn t() { assert_eq!(hex::encode([1]), \"01\"); \
+                let home = std::env::var(\"CARGO_HOME\").unwrap(); \
+                assert!(!std::path::Path::new(&home).join(\"bin\").exists()); }";
+    let manifest = format!("{MANIFEST}[dependencies]\nhex = \"={version}\"\n");
+    let bed = Bed::walled(|_| {}).await.files(&[("Cargo.toml", &manifest), ("src/lib.rs", test)]);
+    let result = bed.run(SuiteSpec::default()).await;
+    assert_eq!(lines(&result), ["demo::lib::t passed"], "{}", String::from_utf8_lossy(&result.log));
 }

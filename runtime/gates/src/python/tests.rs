@@ -1,6 +1,6 @@
 //! The adapters against a real interpreter.
 
-use crate::testing::{Bed, BwrapRunner, DirectRunner, lines};
+use crate::testing::{Bed, DirectRunner, lines};
 use foureyes_ports::runner::{AdapterKind, GateRunner as _, SuiteSpec};
 use foureyes_protocol::testrun::RunOutcome;
 use std::{path::PathBuf, process::Command, sync::OnceLock, time::Duration};
@@ -195,7 +195,7 @@ async fn pytest_ends_of_every_kind_and_repeats() {
 
 #[tokio::test]
 async fn pytest_behind_a_wall() {
-    let bed = Bed::with(BwrapRunner, |settings| settings.python = Some(python_with_pytest())).await;
+    let bed = Bed::walled(|settings| settings.python = Some(python_with_pytest())).await;
     let bed = bed.files(&[("t/test_p.py", PYTEST)]);
     let result = bed.run(SuiteSpec::default()).await;
     assert_eq!(lines(&result), PYTEST_WANT, "{}", String::from_utf8_lossy(&result.log));

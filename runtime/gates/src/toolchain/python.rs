@@ -59,7 +59,7 @@ impl Python {
 
     /// What must be shown inside; the distribution's own is there already.
     pub(crate) fn binds(&self) -> Vec<Bind> {
-        let own = self.prefixes.iter().filter(|dir| dir.as_path() != Path::new("/usr"));
+        let own = self.prefixes.iter().filter(|dir| !dir.starts_with("/usr"));
         own.map(|dir| bind(dir, dir.clone(), false)).collect()
     }
 }

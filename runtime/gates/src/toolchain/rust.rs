@@ -58,7 +58,7 @@ impl Rust {
 
     /// What must be shown inside; a toolchain of the distribution is there already.
     pub(crate) fn binds(&self) -> Vec<Bind> {
-        let own = !self.root.starts_with("/usr") || self.root.starts_with("/usr/local");
+        let own = !self.root.starts_with("/usr");
         own.then(|| bind(&self.root, self.root.clone(), false)).into_iter().collect()
     }
 }
