@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 /// Text as an agent might write it, and what a person reads.
 const LINES: &[(&str, &str)] = &[
@@ -111,4 +112,30 @@ fn lines_keep_their_indentation() {
     assert_eq!(clean_lines(text, 10, 80), "fn x() {\n    one\n    two\n}");
     assert_eq!(clean_lines("a\nb\nc", 2, 80), "a\nb\n…");
     assert_eq!(clean_lines("abcdef", 2, 3), "ab…");
+}
+
+/// Text with far more traps in it than text drawn evenly has.
+fn tricky() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "\\PC{0,8}",
+        "[\u{0}-\u{a0}]{0,8}",
+        "[\u{200b}-\u{206f}\u{300}-\u{36f}\u{fe00}-\u{feff}]{0,4}",
+        "\u{1b}[\\[\\]PX^_(#]?[0-9;?]{0,5}[@-~\u{7}]?",
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_was_written_reads_safely(text in tricky(), max in 0_usize..40) {
+        let line = clean_text(&text, max);
+        prop_assert!(line.chars().all(is_safe), "{:?}", line);
+        prop_assert!(line.chars().count() <= max);
+        prop_assert_eq!(clean_text(&line, max), line);
+        let block = clean_lines(&text, 3, max);
+        prop_assert!(block.chars().all(|c| c == '\n' || is_safe(c)), "{:?}", block);
+        prop_assert!(block.lines().count() <= 4 && block.lines().all(|l| l.chars().count() <= max.max(1)));
+    }
 }

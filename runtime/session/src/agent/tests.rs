@@ -235,6 +235,34 @@ async fn a_grandchild_that_keeps_the_terminal_does_not_keep_the_session() {
     assert!(session.transcript(10).contains("up"), "the last words are there");
 }
 
+/// Processes whose command line holds a text.
+fn running(marker: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|e| std::fs::read(e.path().join("cmdline")).ok());
+    lines.filter(|line| String::from_utf8_lossy(line).contains(marker)).count()
+}
+
+#[tokio::test]
+async fn in_a_process_namespace_not_even_a_daemon_survives() {
+    let seconds = format!("{}.25", 900_000 + std::process::id());
+    let script = format!("setsid sleep {seconds} & echo up; cat");
+    let wall = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid"];
+    let args = [&wall[..], &["--die-with-parent", "/bin/sh", "-c", &script]].concat();
+    let (session, mut events) = run(start(Transport::Pty, "/usr/bin/bwrap", &args)).await;
+    until(&*session, "it is up", |text| text.contains("up")).await;
+    session.deliver(prompt("hello")).await.unwrap();
+    until(&*session, "an echo", |text| text.matches("hello").count() >= 2).await;
+    assert!(running(&format!("sleep\0{seconds}")) > 0, "the daemon is up");
+    session.kill(ExitCause::Hung);
+    assert_eq!(cause(&mut events).await, ExitCause::Hung);
+    let gone = async {
+        while running(&seconds) > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("the daemon is gone");
+}
+
 #[tokio::test]
 async fn a_program_that_ignores_everything_is_ended() {
     let (session, mut events) = run(sh("trap '' TERM INT HUP; echo up; while :; do sleep 600; done")).await;
