@@ -1,7 +1,7 @@
 //! The wall around whatever an agent wrote or runs.
 
 use foureyes_protocol::PrincipalId;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How strong the wall is. Printed at every start; see `docs/security.md` for what each may claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,6 +153,13 @@ pub trait Sandbox: Send + Sync {
 
     /// Host uid of an owner's processes; `None` where it is the runtime's own.
     fn uid_of(&self, owner: &PrincipalId) -> Option<u32>;
+
+    /// Hands a freshly bound socket file in `socket_dir` to its owner, closed to all others: to be
+    /// called after each bind, since connecting needs the right to write to it.
+    ///
+    /// # Errors
+    /// [`SandboxError::Prepare`] when the file is missing or cannot be handed over.
+    fn hand_over_socket(&self, owner: &PrincipalId, socket: &Path) -> Result<(), SandboxError>;
 
     /// Puts the wall of a started sandbox into its last shape: what can only be set from outside
     /// once the first process lives (the ceiling of processes). `pid` is the launched process.
