@@ -152,6 +152,16 @@ impl Writer {
             self.commit(group);
         }
         self.publish(true);
+        self.fold_log();
+    }
+
+    /// Moves the write-ahead log into the database, so that the closed file alone is the ledger also
+    /// while readers are open. If that fails the next opening does it.
+    fn fold_log(&self) {
+        let fold = |db: &Connection| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Some(Err(error)) = self.db.as_ref().map(fold) {
+            tracing::warn!(%error, "failed to fold the write-ahead log into the ledger");
+        }
     }
 
     /// The next jobs; publishes a checkpoint whenever one is due. None when the callers are gone.

@@ -149,6 +149,8 @@ async fn append(dir: &Path, seed: u64, range: std::ops::Range<u64>) {
     if let Some(ticket) = last {
         ticket.await.expect("append");
     }
+    // A reader that has read keeps its hold on the file.
+    ledger.read(0, 1).await.expect("read");
 }
 
 fn failed_at(result: Result<VerifyReport, VerifyFailure>) -> (Option<u64>, String) {
