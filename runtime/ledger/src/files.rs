@@ -63,6 +63,11 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes an empty file for the owner only, unless there is one.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+}
+
 /// Writes a file so that after a crash there is the old one or the whole new one: a neighbour is
 /// written, synced and moved over it, and the folder is synced. For the owner only.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {

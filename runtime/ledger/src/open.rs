@@ -108,6 +108,8 @@ pub fn open(dir: &Path, options: &OpenOptions) -> Result<SqliteLedger, OpenError
     let opening = Opening { dir, files: StateFiles::in_dir(dir), options };
     files::create_dir(dir).map_err(|e| opening.io(e))?;
     let lock = opening.lock()?;
+    // SQLite gives the files beside it the same permissions.
+    files::create_private(&opening.files.database()).map_err(|e| opening.io(e))?;
     let db = schema::open_writer(&opening.files.database()).map_err(|e| opening.database(e))?;
     let (run, key) = opening.identity(&db)?;
     match opening.verify(&db, run, key.public_key().as_ref()) {

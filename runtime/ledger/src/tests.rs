@@ -238,6 +238,20 @@ async fn what_does_not_verify_opens_read_only() {
 }
 
 #[tokio::test]
+async fn every_file_is_for_the_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = temporary();
+    let ledger = ledger(dir.path());
+    fill(&ledger, 1).await;
+    ledger.read(0, 1).await.expect("read");
+    for entry in fs::read_dir(dir.path()).expect("list") {
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("metadata").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?}", entry.path());
+    }
+}
+
+#[tokio::test]
 async fn a_newer_format_is_refused() {
     let dir = temporary();
     drop(ledger(dir.path()));
