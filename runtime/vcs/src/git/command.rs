@@ -7,7 +7,7 @@
 use super::watchdog::Watchdog;
 use foureyes_ports::vcs::{ObjectFormat, Result, VcsError};
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     io::{Read, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -54,6 +54,12 @@ const SETTINGS: [&str; 28] = [
     "log.showSignature=false",
     "pack.threads=1",
 ];
+
+/// Those of [`SETTINGS`] that would take the person's own transport and credentials away.
+const CREDENTIAL_KEYS: [&str; 4] =
+    ["core.sshCommand=", "core.gitProxy=", "core.askPass=", "credential.helper="];
+/// Variables of git that the person may use to say how they authenticate.
+const CREDENTIAL_VARIABLES: [&str; 4] = ["GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS"];
 
 /// A git program and the runtime's own global configuration.
 #[derive(Clone, Debug)]
@@ -104,10 +110,36 @@ impl Git {
         self.build(command, subcommand, settings)
     }
 
+    /// A call with the person's own environment, global configuration and credentials; hooks and
+    /// everything else that a repository could name stay off.
+    pub(super) fn command_as_user(&self, subcommand: &str) -> GitCommand {
+        let mut command = Command::new(&self.program);
+        isolate(&mut command, &self.global_config);
+        for key in ["HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_SSH_COMMAND", "GIT_ASKPASS"] {
+            command.env_remove(key);
+        }
+        command.envs(std::env::vars_os().filter(|(key, _)| is_the_persons(key)));
+        let kept = |setting: &&str| !CREDENTIAL_KEYS.iter().any(|key| setting.starts_with(key));
+        self.with_settings(command, subcommand, SETTINGS.into_iter().filter(kept))
+    }
+
     fn build(&self, mut command: Command, subcommand: &str, settings: &[String]) -> GitCommand {
         isolate(&mut command, &self.global_config);
-        for setting in SETTINGS.into_iter().chain(settings.iter().map(String::as_str)) {
-            command.arg("-c").arg(setting);
+        self.with_settings(
+            command,
+            subcommand,
+            SETTINGS.into_iter().chain(settings.iter().map(String::as_str)),
+        )
+    }
+
+    fn with_settings<'s>(
+        &self,
+        mut command: Command,
+        subcommand: &str,
+        settings: impl Iterator<Item = &'s str>,
+    ) -> GitCommand {
+        for setting in settings {
+            command.args(["-c", setting]);
         }
         command.args(["--literal-pathspecs", subcommand]).stdin(Stdio::null()).process_group(0);
         GitCommand {
@@ -206,17 +238,6 @@ impl GitCommand {
         self
     }
 
-    /// Gives the caller's own environment (besides git's variables) and global configuration back:
-    /// for the one call that uses the person's credentials.
-    pub fn with_user_environment(mut self) -> Self {
-        for key in ["HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_SSH_COMMAND", "GIT_ASKPASS"] {
-            self.command.env_remove(key);
-        }
-        let theirs = std::env::vars_os().filter(|(k, _)| !is_git_variable(k));
-        self.command.envs(theirs);
-        self
-    }
-
     /// The name for messages, the prepared process and its time limit, for a caller that streams.
     pub fn into_parts(self) -> (String, Command, Duration) {
         (self.what, self.command, self.limit)
@@ -303,8 +324,10 @@ impl GitCommand {
     }
 }
 
-fn is_git_variable(key: &OsString) -> bool {
-    key.as_encoded_bytes().starts_with(b"GIT_")
+/// Whether a variable of the runtime's own environment goes to a call made for the person.
+fn is_the_persons(key: &OsStr) -> bool {
+    let text = key.to_string_lossy();
+    !text.starts_with("GIT_") || CREDENTIAL_VARIABLES.contains(&text.as_ref())
 }
 
 /// The kept part of a text stream; the rest is read and dropped, so that the writer does not stall.
@@ -341,4 +364,54 @@ pub(super) fn malformed(what: &'static str, detail: &[u8]) -> VcsError {
 
 pub(super) fn io_error(what: &str, source: std::io::Error) -> VcsError {
     VcsError::Io { what: what.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(command: &GitCommand) -> Vec<String> {
+        command.command.get_args().map(|a| a.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn only_a_call_for_the_person_keeps_their_credentials() {
+        let git = Git { program: "/usr/bin/git".into(), global_config: "/dev/null".into() };
+        let (ours, theirs) = (arguments(&git.command("push")), arguments(&git.command_as_user("push")));
+        for key in CREDENTIAL_KEYS {
+            assert!(ours.iter().any(|a| a.starts_with(key)), "{key}");
+            assert!(!theirs.iter().any(|a| a.starts_with(key)), "{key}");
+        }
+        assert!(theirs.contains(&"core.hooksPath=/dev/null".to_owned()));
+        for (key, passes) in
+            [("HOME", true), ("GIT_SSH", true), ("GIT_DIR", false), ("GIT_CONFIG_COUNT", false)]
+        {
+            assert_eq!(is_the_persons(OsStr::new(key)), passes, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_outlives_its_time_is_ended() {
+        let git = Git { program: "/bin/sh".into(), global_config: "/dev/null".into() };
+        let mut call = git.command("version").limit(Duration::from_millis(50));
+        call.command = Command::new("/bin/sh");
+        call.command.args(["-c", "sleep 600 & wait"]).process_group(0);
+        assert!(matches!(call.output(), Err(VcsError::TimedOut { .. })));
+    }
+
+    #[test]
+    fn output_beyond_the_cap_is_an_error_or_cut() {
+        let git = Git { program: "/bin/sh".into(), global_config: "/dev/null".into() };
+        let endless = || {
+            let mut call = git.command("version");
+            call.command = Command::new("/bin/sh");
+            call.command.args(["-c", "while :; do echo yes; done"]).process_group(0);
+            call
+        };
+        let cut = endless().truncate_at(10).output().expect("cut");
+        assert!(cut.truncated && cut.stdout.len() == 10);
+        let mut capped = endless();
+        capped.cap = 10;
+        assert!(matches!(capped.output(), Err(VcsError::TooLarge { limit: 10, .. })));
+    }
 }

@@ -57,7 +57,7 @@ impl GitRepository {
     /// credentials count, the configuration of the repository that was worked on does not.
     fn push(&self, user: &UserRepo, remote: &str, branch: &str, commit: &CommitId) -> Result<Delivered> {
         super::refs::check_name(branch)?;
-        let push = self.git("push").with_user_environment();
+        let push = self.bind(self.git.command_as_user("push"));
         let push = push.args(["--no-verify", "--no-signed", "--no-recurse-submodules", "--porcelain", "--"]);
         let push = push.arg(self.remote_address(user, remote)?).arg(format!("{commit}:{branch}"));
         let output = push.allow_protocols("file:ssh:https:http:git").limit(PUSH_LIMIT).output()?;

@@ -17,7 +17,8 @@ use foureyes_ports::vcs::{
 };
 use foureyes_protocol::{CommitId, PrincipalId};
 use std::{
-    fs,
+    ffi::OsString,
+    fs, io,
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
     process::Stdio,
@@ -127,8 +128,8 @@ fn read_commands(
     }
 }
 
-fn is_gone(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{ConnectionReset, UnexpectedEof};
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | ConnectionReset)
 }
 
@@ -255,17 +256,30 @@ fn tips_are_commits(incoming: &GitRepository, updates: &[RefUpdate]) -> Result<(
     wrong.map_or(Ok(()), |tip| Err(refused(&format!("{tip} is not a commit"))))
 }
 
-/// Moves what the quarantine holds into the store: packs before their indexes, so that no reader
-/// finds an index without its pack.
+/// Moves what the quarantine holds into the store, also what the judge wrote there: loose objects
+/// first, then packs before their indexes, so that no reader finds a thing without what it needs.
 fn keep(repository: &GitRepository, quarantine: &TempDir) -> Result<()> {
-    let (from, to) = (quarantine.path().join("pack"), repository.dir().join("objects/pack"));
     let failed = |e| io_error("keeping the pushed objects", e);
-    let mut files: Vec<_> = fs::read_dir(&from).map_err(failed)?.flatten().map(|e| e.file_name()).collect();
-    files.sort_by_key(|name| Path::new(name).extension().is_some_and(|e| e == "idx"));
-    for name in files {
-        fs::rename(from.join(&name), to.join(&name)).map_err(failed)?;
+    let store = repository.dir().join("objects");
+    let mut folders: Vec<_> = names_in(quarantine.path()).map_err(failed)?;
+    folders.retain(|name| name == "pack" || name.len() == 2);
+    folders.sort_by_key(|name| name == "pack");
+    for folder in folders {
+        move_files(&quarantine.path().join(&folder), &store.join(&folder)).map_err(failed)?;
     }
-    fs::File::open(&to).and_then(|dir| dir.sync_all()).map_err(failed)
+    Ok(())
+}
+
+fn names_in(dir: &Path) -> io::Result<Vec<OsString>> {
+    fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect()
+}
+
+fn move_files(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let mut files = names_in(from)?;
+    files.sort_by_key(|name| Path::new(name).extension().is_some_and(|e| e == "idx"));
+    files.iter().try_for_each(|name| fs::rename(from.join(name), to.join(name)))?;
+    fs::File::open(to)?.sync_all()
 }
 
 /// The answer: lines for the person on band 2, the status of each ref on band 1.

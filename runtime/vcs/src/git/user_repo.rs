@@ -65,13 +65,13 @@ fn head_branch(git: &Git, repo: &UserRepo) -> Result<Option<String>> {
     Ok((output.status.success() && !name.is_empty()).then_some(name))
 }
 
-/// Settings that take the program out of every filter the repository defines.
+/// Settings that take the program out of every filter, driver and hook the repository defines.
 pub(super) fn filters_off(git: &Git, repo: &UserRepo) -> Result<Vec<String>> {
     let list = git_in(git, repo, "config", &[]).args([
         "-z",
         "--name-only",
         "--get-regexp",
-        r"^(filter|diff|merge)\.",
+        r"^(filter|diff|merge|hook)\.",
     ]);
     let output = list.output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -87,6 +87,7 @@ fn neutral(key: &str) -> Option<String> {
         | ("diff", "textconv" | "command")
         | ("merge", "driver") => "",
         ("filter", "required") => "false",
+        ("hook", _) => return Some(format!("hook.{name}.enabled=false")),
         _ => return None,
     };
     Some(format!("{section}.{name}.{variable}={value}"))
@@ -126,6 +127,7 @@ mod tests {
             ("filter.lfs.required", Some("filter.lfs.required=false")),
             ("diff.x.textconv", Some("diff.x.textconv=")),
             ("merge.y.driver", Some("merge.y.driver=")),
+            ("hook.x.command", Some("hook.x.enabled=false")),
             ("diff.renames", None),
             ("merge.x.name", None),
         ] {
