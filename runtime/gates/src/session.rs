@@ -30,8 +30,6 @@ pub(crate) enum View {
     ReadOnly,
     /// A writable copy of the process's own.
     Copy,
-    /// The checkout itself, writable.
-    InPlace,
 }
 
 /// The private directories of one sandbox on the host.
@@ -148,7 +146,7 @@ impl Session {
             return tree::copy(host, &here).map(|()| None);
         }
         fs::create_dir_all(&here)?;
-        Ok(Some(bind(host, SRC, view == View::InPlace)))
+        Ok(Some(bind(host, SRC, false)))
     }
 
     /// Runs a step, at most as long as the run still has.

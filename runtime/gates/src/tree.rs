@@ -59,6 +59,13 @@ fn copy_file(source: &Path, target: &Path) -> io::Result<()> {
     fs::File::open(target)?.set_times(fs::FileTimes::new().set_modified(modified))
 }
 
+/// Makes `to` equal to `from`: what was there before is removed first, so that nothing is written
+/// through a link.
+pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    fs::remove_dir_all(to)?;
+    copy(from, to)
+}
+
 /// Sets the modification time of every regular file.
 pub(crate) fn touch(root: &Path, files: &BTreeSet<String>, time: SystemTime) -> io::Result<()> {
     let times = fs::FileTimes::new().set_modified(time);

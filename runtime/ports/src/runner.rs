@@ -140,8 +140,8 @@ pub struct CommandRun {
     pub argv: Vec<String>,
     /// Environment besides what the adapter sets.
     pub env: Vec<(String, String)>,
-    /// Whether the command's changes shall be left in `checkout` (a formatter). Otherwise it sees
-    /// a copy, if it needs to write at all.
+    /// Whether the changes of a command that exits 0 shall be left in `checkout` (a formatter).
+    /// It always works on a copy.
     pub keep_changes: bool,
     /// The ceilings.
     pub limits: RunLimits,
