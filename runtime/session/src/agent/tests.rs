@@ -235,11 +235,22 @@ async fn a_grandchild_that_keeps_the_terminal_does_not_keep_the_session() {
     assert!(session.transcript(10).contains("up"), "the last words are there");
 }
 
-/// Processes whose command line holds a text.
-fn running(marker: &str) -> usize {
+/// Whether there is a process whose command line holds a text.
+fn running(marker: &str) -> bool {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = entries.filter_map(|e| std::fs::read(e.path().join("cmdline")).ok());
-    lines.filter(|line| String::from_utf8_lossy(line).contains(marker)).count()
+    lines.map(|line| String::from_utf8_lossy(&line).into_owned()).any(|line| line.contains(marker))
+}
+
+/// Waits until such a process is there, or is not.
+async fn until_running(marker: &str, wanted: bool) {
+    let wait = async {
+        while running(marker) != wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    let done = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(done.is_ok(), "{marker:?} running: {}", !wanted);
 }
 
 #[tokio::test]
@@ -252,15 +263,11 @@ async fn in_a_process_namespace_not_even_a_daemon_survives() {
     until(&*session, "it is up", |text| text.contains("up")).await;
     session.deliver(prompt("hello")).await.unwrap();
     until(&*session, "an echo", |text| text.matches("hello").count() >= 2).await;
-    assert!(running(&format!("sleep\0{seconds}")) > 0, "the daemon is up");
+    let daemon = format!("sleep\0{seconds}");
+    until_running(&daemon, true).await;
     session.kill(ExitCause::Hung);
     assert_eq!(cause(&mut events).await, ExitCause::Hung);
-    let gone = async {
-        while running(&seconds) > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, gone).await.expect("the daemon is gone");
+    until_running(&seconds, false).await;
 }
 
 #[tokio::test]
