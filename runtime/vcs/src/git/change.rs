@@ -3,7 +3,8 @@
 use super::{
     GitRepository,
     diff::{Counts, RawChange},
-    objects::read_capped,
+    history::Commits,
+    objects::{Header, read_capped},
     parse_id,
 };
 use foureyes_ports::vcs::{CommitInfo, Result, VcsError};
@@ -11,7 +12,10 @@ use foureyes_protocol::{
     ChangeSummary, CommitId, FileChange, PrincipalId,
     change::{FileStatus, MODE_SUBMODULE},
 };
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io::Read,
+};
 
 /// Bytes of a file that is still read as text; git's own threshold is set to the same.
 const TEXT_CAP: u64 = 16 << 20;
@@ -24,21 +28,44 @@ const BINARY_PROBE: usize = 8000;
 /// than [`TEXT_CAP`].
 type Sides = HashMap<String, Option<Vec<u8>>>;
 
+/// The objects of a change, all read by one process.
+struct Facts {
+    trees: Vec<CommitId>,
+    commits: Commits,
+    sides: Sides,
+    total: u64,
+}
+
+impl Facts {
+    /// A side that is larger than [`TEXT_CAP`] is left unread.
+    fn take_side(&mut self, id: &str, header: &Header, bytes: &mut dyn Read) -> Result<()> {
+        let content = if header.size > TEXT_CAP { None } else { Some(read_capped(header, bytes, TEXT_CAP)?) };
+        self.total += content.as_ref().map_or(0, Vec::len) as u64;
+        if self.total > CHANGE_CAP {
+            return Err(VcsError::TooLarge { what: "files of the change".to_owned(), limit: CHANGE_CAP });
+        }
+        self.sides.insert(id.to_owned(), content);
+        Ok(())
+    }
+}
+
 impl GitRepository {
     /// The cumulative change of `head` against its one merge base with `main`.
     pub(super) fn summarize(&self, main: &CommitId, head: &CommitId) -> Result<ChangeSummary> {
         let base = self.merge_base(main, head)?;
-        let commits = self.history(main, head)?;
-        if let Some(octopus) = commits.iter().find(|c| c.parents.len() > 2) {
+        let commits = self.range(main, head)?;
+        let (raw, counts) = self.raw_changes(&base, head)?;
+        let facts = self.read_facts([&base, head], commits, &raw)?;
+        if let Some(octopus) = facts.commits.all.iter().find(|c| c.parents.len() > 2) {
             return Err(VcsError::Octopus(octopus.id.clone()));
         }
-        let (raw, counts) = self.raw_changes(&base, head)?;
-        let sides = self.read_sides(&raw)?;
-        let mut files =
-            raw.iter().map(|change| file_change(change, &counts, &sides)).collect::<Result<Vec<_>>>()?;
+        let files = raw.iter().map(|change| file_change(change, &counts, &facts.sides));
+        let mut files = files.collect::<Result<Vec<_>>>()?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let (base_tree, head_tree) = self.trees(&base, head)?;
-        let contributors = contributors(&commits);
+        let contributors = contributors(&facts.commits.all);
+        let Ok([base_tree, head_tree]) = <[CommitId; 2]>::try_from(facts.trees) else {
+            return Err(VcsError::NoSuchObject(format!("tree of {base} or {head}")));
+        };
         Ok(ChangeSummary { base, base_tree, head: head.clone(), head_tree, files, contributors })
     }
 
@@ -57,41 +84,34 @@ impl GitRepository {
         }
     }
 
-    fn trees(&self, base: &CommitId, head: &CommitId) -> Result<(CommitId, CommitId)> {
-        let ids = [format!("{base}^{{tree}}"), format!("{head}^{{tree}}")];
-        let mut found = Vec::with_capacity(2);
-        self.each_object(&ids, &mut |place, header, _| {
-            let header = header.ok_or_else(|| VcsError::NoSuchObject(ids[place].clone()))?;
-            found.push(parse_id(&header.id)?);
-            Ok(())
-        })?;
-        match <[CommitId; 2]>::try_from(found) {
-            Ok([base, head]) => Ok((base, head)),
-            Err(_) => Err(VcsError::NoSuchObject(ids.join(" "))),
-        }
-    }
-
-    /// Reads both sides of every changed file, as far as they are text-sized.
-    fn read_sides(&self, raw: &[RawChange]) -> Result<Sides> {
-        let old = raw.iter().map(|c| (c.old_mode, &c.old_blob));
-        let new = raw.iter().map(|c| (c.new_mode, &c.new_blob));
-        let present = |(mode, _): &(u32, &String)| *mode != 0 && *mode != MODE_SUBMODULE;
-        let ids: BTreeSet<&String> = old.chain(new).filter(present).map(|(_, id)| id).collect();
-        let ids: Vec<String> = ids.into_iter().cloned().collect();
-        let (mut sides, mut total) = (Sides::new(), 0);
-        self.each_object(&ids, &mut |place, header, bytes| {
-            let header = header.ok_or_else(|| VcsError::NoSuchObject(ids[place].clone()))?;
-            let content =
-                if header.size > TEXT_CAP { None } else { Some(read_capped(header, bytes, TEXT_CAP)?) };
-            total += content.as_ref().map_or(0, Vec::len) as u64;
-            if total > CHANGE_CAP {
-                return Err(VcsError::TooLarge { what: "files of the change".to_owned(), limit: CHANGE_CAP });
+    /// Reads the two trees' ids, the commits and both sides of every changed file.
+    fn read_facts(&self, ends: [&CommitId; 2], commits: Vec<String>, raw: &[RawChange]) -> Result<Facts> {
+        let mut facts =
+            Facts { trees: Vec::new(), commits: Commits::new(self.format), sides: Sides::new(), total: 0 };
+        let mut names: Vec<String> = ends.iter().map(|id| format!("{id}^{{tree}}")).collect();
+        let (trees, blobs_from) = (names.len(), names.len() + commits.len());
+        names.extend(commits);
+        names.extend(blobs(raw));
+        self.each_object(&names, &mut |place, header, bytes| {
+            let name = &names[place];
+            if (trees..blobs_from).contains(&place) {
+                return facts.commits.take(name, header, bytes);
             }
-            sides.insert(ids[place].clone(), content);
-            Ok(())
+            let header = header.ok_or_else(|| VcsError::NoSuchObject(name.clone()))?;
+            if place < trees {
+                facts.trees.push(parse_id(&header.id)?);
+                return Ok(());
+            }
+            facts.take_side(name, header, bytes)
         })?;
-        Ok(sides)
+        Ok(facts)
     }
+}
+
+/// The blobs of both sides, each once.
+fn blobs(raw: &[RawChange]) -> BTreeSet<String> {
+    let sides = raw.iter().flat_map(|c| [(c.old_mode, &c.old_blob), (c.new_mode, &c.new_blob)]);
+    sides.filter(|(mode, _)| *mode != 0 && *mode != MODE_SUBMODULE).map(|(_, id)| id.clone()).collect()
 }
 
 /// Everybody who authored or committed one of these; whoever has no principal's address is the user.

@@ -115,7 +115,7 @@ impl GitRepository {
         let init = self.git.command("init").args(["-q", "--bare", "--template=", "--initial-branch=main"]);
         init.arg(format!("--object-format={format}")).arg(dir).in_dir(&self.state).run()?;
         let own = "[core]\n\tfsync = committed\n\thooksPath = /dev/null\n\tlogAllRefUpdates = true\n\
-            [transfer]\n\tfsckObjects = true\n\thideRefs = refs/foureyes\n[gc]\n\tauto = 0\n";
+            [receive]\n\tfsckObjects = true\n[transfer]\n\thideRefs = refs/foureyes\n[gc]\n\tauto = 0\n";
         let path = dir.join("config");
         let made = fs::read_to_string(&path).map_err(|e| io_error("reading the new repository", e))?;
         fs::write(&path, format!("{made}{own}")).map_err(|e| io_error("configuring the new repository", e))

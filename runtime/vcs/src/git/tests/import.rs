@@ -98,3 +98,21 @@ fn a_second_opening_finds_the_same_repository() {
     assert_eq!(again.ref_value("refs/heads/main").expect("ref"), Some(tip));
     assert_eq!(fs::read_dir(bench.dir.path().join("state/tmp")).expect("tmp").count(), 0);
 }
+
+#[test]
+fn an_old_history_that_git_would_no_longer_make_is_imported() {
+    for program in gits() {
+        let bench = Bench::with(&program, "main", ObjectFormat::Sha1);
+        bench.commit(&[("a", "1\n")]);
+        let blob = bench.git(&["rev-parse", "HEAD:a"]);
+        let bytes = (0..20).map(|i| u8::from_str_radix(&blob[2 * i..2 * i + 2], 16).expect("hex"));
+        let raw: Vec<u8> = b"0100644 a\0".iter().copied().chain(bytes).collect();
+        fs::write(bench.user.join(".git/raw"), raw).expect("write");
+        let tree = bench.git(&["hash-object", "-t", "tree", "--literally", "-w", ".git/raw"]);
+        let commit = bench.git(&["commit-tree", "-m", "old", "-p", "HEAD", &tree]);
+        bench.git(&["update-ref", "refs/heads/main", &commit]);
+        assert!(!bench.try_git(&bench.user, &["fsck", "--strict"]).status.success());
+        let tip = bench.import();
+        assert_eq!(bench.repo.read_blob(&tip, "a", 10).expect("read").as_deref(), Some(&b"1\n"[..]));
+    }
+}

@@ -183,3 +183,30 @@ fn a_fetch_shows_only_what_its_reader_may_see() {
         bench.git(&["cat-file", "-e", tip.as_str()]);
     }
 }
+
+#[test]
+fn more_refs_than_allowed_and_a_stalling_client_are_refused() {
+    let (bench, clone, _) = pushing(&gits()[0]);
+    let limits = PushLimits { refs: 1, ..PushLimits::default() };
+    let (outcome, client) =
+        bench.push_limited(&clone, &["HEAD:refs/heads/a", "HEAD:refs/heads/b"], &limits, &accept);
+    let PushOutcome::Refused { lines, .. } = outcome.expect("served") else { panic!("accepted") };
+    assert!(lines[0].contains("more than 1 refs") && !client.status.success(), "{lines:?}");
+    let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().expect("pair");
+    let limits = PushLimits { time: std::time::Duration::from_millis(300), ..PushLimits::default() };
+    let tip = bench.head_at(&clone);
+    let command = format!("{} {tip} refs/heads/x\0report-status", "0".repeat(40));
+    let packet = format!("{:04x}{command}0000PACK", command.len() + 4);
+    std::io::Write::write_all(&mut theirs, packet.as_bytes()).expect("write");
+    let role = PrincipalId::new("dev-a").expect("name");
+    let reader = theirs.try_clone().expect("clone");
+    let drain = std::thread::spawn(move || {
+        let told = std::io::copy(&mut &reader, &mut std::io::sink());
+        reader.shutdown(std::net::Shutdown::Both).and(told)
+    });
+    let outcome = bench.repo.serve_push(&role, &ours, &limits, &accept);
+    let PushOutcome::Refused { lines, .. } = outcome.expect("served") else { panic!("accepted") };
+    assert!(lines[0].contains("too long"), "{lines:?}");
+    drop((ours, theirs));
+    drain.join().expect("reader").expect("drained");
+}
