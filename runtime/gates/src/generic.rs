@@ -38,8 +38,10 @@ pub(crate) async fn exec(
         return Err(outcome::broken("no command is configured; name one in the configuration"));
     };
     let room = session.room().map_err(io_broken("no run directory"))?;
-    let shown =
-        session.show(&room, &session.checkout, View::Copy).map_err(io_broken("no view of the checkout"))?;
+    let shown = session
+        .show(&room, &session.checkout, View::Copy)
+        .await
+        .map_err(io_broken("no view of the checkout"))?;
     let mut step = Step::new(command.to_vec());
     step.binds.extend(shown);
     tools.equip(&mut step, &room).map_err(io_broken("no toolchain"))?;

@@ -140,8 +140,9 @@ async fn start(
     bench.entropy.fill(&mut nonce);
     let mut step = Step::new(Vec::new());
     let view = if bench.suite.writable_checkout { View::Copy } else { View::ReadOnly };
-    step.binds
-        .extend(session.show(&room, &session.checkout, view).map_err(io_broken("no view of the checkout"))?);
+    step.binds.extend(
+        session.show(&room, &session.checkout, view).await.map_err(io_broken("no view of the checkout"))?,
+    );
     bench.tools.equip(&mut step, &room).map_err(io_broken("no toolchain"))?;
     step.env.extend_from_slice(&bench.suite.env);
     let driver = write_driver(&room.work).map_err(io_broken("no driver"))?;

@@ -3,9 +3,12 @@
 //! A seed is written by rename, once a key, and only by trusted runs; every other run works on a
 //! copy, so nothing that a branch has built is ever seen by another run.
 
-use crate::{settings::Settings, tree};
+use crate::{session, settings::Settings, tree};
 use foureyes_protocol::Digest;
 use std::path::{Path, PathBuf};
+
+/// Seeds kept at a time: the present one and the one before a change of dependencies or tools.
+const KEPT: usize = 2;
 
 /// The seed of one environment and lock file.
 pub(crate) struct Seed {
@@ -23,11 +26,11 @@ impl Seed {
 
     /// Copies the seed to `target`; says whether there was one. A copy that fails half-way is
     /// removed, and the run starts empty.
-    pub(crate) fn plant(&self, target: &Path) -> bool {
+    pub(crate) async fn plant(&self, target: &Path) -> bool {
         if !self.dir.is_dir() {
             return false;
         }
-        let copied = tree::copy(&self.dir, target);
+        let copied = session::copy(self.dir.clone(), target.to_owned()).await;
         if let Err(error) = &copied {
             tracing::warn!(%error, dir = %self.dir.display(), "the seed of a target directory is unusable");
             // What cannot be removed makes the build fail with its own message.
@@ -55,7 +58,21 @@ fn keep(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(seeds)?;
     let draft = tempfile::Builder::new().prefix("draft-").tempdir_in(seeds)?;
     tree::copy(from, draft.path())?;
-    std::fs::rename(draft.keep(), to)
+    std::fs::rename(draft.keep(), to)?;
+    prune(seeds)
+}
+
+/// Removes all but the newest seeds. A run that is copying one of them sees its copy fail and
+/// starts empty.
+fn prune(seeds: &Path) -> std::io::Result<()> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(seeds)? {
+        let entry = entry?;
+        all.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    all.sort();
+    let old = all.len().saturating_sub(KEPT);
+    all.iter().take(old).try_for_each(|(_, dir)| std::fs::remove_dir_all(dir))
 }
 
 #[cfg(test)]
@@ -73,10 +90,15 @@ mod tests {
         let seed = |lock: &str, trusted| Seed::at(&settings, Digest::default(), lock, trusted).unwrap();
         let target = dir.path().join("target");
         seed("lock", false).keep(&built).await;
-        assert!(!seed("lock", false).plant(&target));
+        assert!(!seed("lock", false).plant(&target).await);
         seed("lock", true).keep(&built).await;
-        assert!(!seed("other lock", false).plant(&target));
-        assert!(seed("lock", false).plant(&target));
+        assert!(!seed("other lock", false).plant(&target).await);
+        assert!(seed("lock", false).plant(&target).await);
         assert_eq!(tree::newest(&target).unwrap(), tree::newest(&built).unwrap());
+        for lock in ["2", "3"] {
+            seed(lock, true).keep(&built).await;
+        }
+        assert_eq!(std::fs::read_dir(settings.state_dir.join("seeds")).unwrap().count(), KEPT);
+        assert!(!seed("lock", false).plant(&dir.path().join("late")).await);
     }
 }

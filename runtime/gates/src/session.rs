@@ -140,10 +140,10 @@ impl Session {
     }
 
     /// Shows the tree at `host` as [`SRC`] in a room; the bind to add to each step there, if any.
-    pub(crate) fn show(&self, room: &Room, host: &Path, view: View) -> io::Result<Option<Bind>> {
+    pub(crate) async fn show(&self, room: &Room, host: &Path, view: View) -> io::Result<Option<Bind>> {
         let here = room.work.join("src");
         if view == View::Copy {
-            return tree::copy(host, &here).map(|()| None);
+            return copy(host.to_owned(), here).await.map(|()| None);
         }
         fs::create_dir_all(&here)?;
         Ok(Some(bind(host, SRC, false)))
@@ -197,6 +197,12 @@ impl Session {
             tmp_bytes: 1 << 30,
         }
     }
+}
+
+/// Copies a tree off the async threads: it may be large.
+pub(crate) async fn copy(from: PathBuf, to: PathBuf) -> io::Result<()> {
+    let copied = tokio::task::spawn_blocking(move || tree::copy(&from, &to)).await;
+    copied.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// A bind of a host path at a path inside.

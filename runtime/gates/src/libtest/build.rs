@@ -40,8 +40,8 @@ pub(crate) async fn build(bench: &Bench<'_>, rust: &Rust) -> Result<Built, RunOu
     let mut args = arguments(&bench.suite.command)?;
     let session = bench.session;
     let room = session.room().map_err(io_broken("no run directory"))?;
-    let (source, shown) = show(bench, &room)?;
-    start_target(bench, &room)?;
+    let (source, shown) = show(bench, &room).await?;
+    start_target(bench, &room).await?;
     if shown.is_some() && !args.iter().any(|arg| arg == "--locked") {
         // cargo would otherwise rewrite a lock file that differs only in its layout.
         args.push("--locked".to_owned());
@@ -111,20 +111,24 @@ pub(crate) fn step(
 }
 
 /// Without a lock file cargo must write one, so the build then gets a copy.
-fn show(bench: &Bench<'_>, room: &Room) -> Result<(PathBuf, Option<Bind>), RunOutcome> {
+async fn show(bench: &Bench<'_>, room: &Room) -> Result<(PathBuf, Option<Bind>), RunOutcome> {
     let locked = bench.files.contains("Cargo.lock") && !bench.suite.writable_checkout;
     let view = if locked { View::ReadOnly } else { View::Copy };
     let checkout = &bench.session.checkout;
-    let shown = bench.session.show(room, checkout, view).map_err(io_broken("no view of the checkout"))?;
+    let shown =
+        bench.session.show(room, checkout, view).await.map_err(io_broken("no view of the checkout"))?;
     let source = if locked { checkout.clone() } else { room.work.join("src") };
     Ok((source, shown))
 }
 
 /// The target directory starts empty or from a seed. cargo compares times of files: the checkout
 /// must look newer than anything that a seed built, or old binaries would stand for new code.
-fn start_target(bench: &Bench<'_>, room: &Room) -> Result<(), RunOutcome> {
+async fn start_target(bench: &Bench<'_>, room: &Room) -> Result<(), RunOutcome> {
     let target = room.work.join("target");
-    let seeded = bench.seed.is_some_and(|seed| seed.plant(&target));
+    let seeded = match bench.seed {
+        Some(seed) => seed.plant(&target).await,
+        None => false,
+    };
     if !seeded {
         return std::fs::create_dir_all(&target).map_err(io_broken("no target directory"));
     }

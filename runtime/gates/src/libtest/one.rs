@@ -50,7 +50,7 @@ pub(crate) async fn exec(
     let session = bench.session;
     let room = session.room().map_err(io_broken("no run directory"))?;
     let mut step = Step::new([vec![binary.executable.display().to_string()], args].concat());
-    step.binds = binds(bench, built, &room).map_err(io_broken("no room for a test"))?;
+    step.binds = binds(bench, built, &room).await.map_err(io_broken("no room for a test"))?;
     bench.tools.equip(&mut step, &room).map_err(io_broken("no toolchain"))?;
     step.env.extend(env(bench, built, binary));
     step.env.extend_from_slice(&bench.suite.env);
@@ -60,9 +60,9 @@ pub(crate) async fn exec(
     session.exec(&room, step).await
 }
 
-fn binds(bench: &Bench<'_>, built: &Built, room: &Room) -> io::Result<Vec<Bind>> {
+async fn binds(bench: &Bench<'_>, built: &Built, room: &Room) -> io::Result<Vec<Bind>> {
     let mut binds = Vec::new();
-    binds.extend(bench.session.show(room, &built.source, test_view(bench.suite))?);
+    binds.extend(bench.session.show(room, &built.source, test_view(bench.suite)).await?);
     let target = built.target();
     std::fs::create_dir_all(room.work.join("target"))?;
     binds.push(bind(&target, TARGET, false));
