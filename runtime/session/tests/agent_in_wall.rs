@@ -133,6 +133,34 @@ async fn agents_live_and_end_in_their_sandbox() {
     a_terminal_works_inside_and_nothing_survives_it(&sandbox, dir.path()).await;
     a_program_that_ignores_the_polite_request_gets_sigterm(&sandbox, dir.path()).await;
     pipes_work_inside_and_a_kill_leaves_nothing(&sandbox, dir.path()).await;
+    sessions_leave_no_descriptor_and_no_thread(&sandbox, dir.path()).await;
+}
+
+fn entries(dir: &str) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
+}
+
+async fn sessions_leave_no_descriptor_and_no_thread(sandbox: &BwrapSandbox, dir: &Path) {
+    let backend = PtyBackend::new(Spawner::new().unwrap(), PtyOptions::command());
+    let descriptors = entries("/proc/self/fd");
+    for _ in 0..5 {
+        let session = start(sandbox, dir, &backend, "echo ready; cat").await;
+        until(&*session, "ready").await;
+        session.stop(Grace::NONE).await;
+    }
+    let readers = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let names = tasks.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("pty-")).count()
+    };
+    let clean = async {
+        while readers() > 0 || entries("/proc/self/fd") > descriptors {
+            tokio::task::yield_now().await;
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(20), clean).await;
+    let left = entries("/proc/self/fd");
+    assert!(done.is_ok(), "{} readers, {left} descriptors instead of {descriptors}", readers());
 }
 
 async fn a_terminal_works_inside_and_nothing_survives_it(sandbox: &BwrapSandbox, dir: &Path) {
