@@ -117,3 +117,17 @@ async fn the_doctor_sees_tools_and_their_absence() {
     let python = rows.iter().find(|row| row.tool == "python3").unwrap();
     assert!(python.version.is_none() && python.detail.contains("install Python"), "{python:?}");
 }
+
+#[tokio::test]
+async fn a_command_names_its_adapter_and_a_listener_hears_of_progress() {
+    let test = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): pass\n";
+    let bed = Bed::direct().await.files(&[("Cargo.toml", ""), ("t/__init__.py", ""), ("t/own.py", test)]);
+    let (sender, mut heard) = tokio::sync::mpsc::channel(1);
+    let command = "python3 -m unittest t.own".split(' ').map(str::to_owned).collect();
+    let mut request = bed.request(SuiteSpec { command, ..SuiteSpec::default() });
+    request.progress = Some(sender);
+    let report = bed.runner.run(request).await.report;
+    assert_eq!((report.adapter.as_str(), report.tests.len()), ("unittest", 1), "{report:?}");
+    assert_eq!(report.tests[0].file.as_deref(), Some("t/own.py"));
+    assert_eq!(heard.recv().await.unwrap().text, "running the suite");
+}
