@@ -434,7 +434,8 @@ pub struct Refusal {
 }
 
 /// Decides on a push. The second argument is the repository as it would be, with the incoming
-/// objects in quarantine: nothing of them is kept unless the answer is `Ok`. May take seconds.
+/// objects in quarantine: nothing of them, nor of what is written through it, is kept unless the
+/// answer is `Ok`. It outlives no call, and refs are never moved through it. May take seconds.
 pub type Judge<'a> = &'a dyn Fn(&PushRequest, &dyn Vcs) -> Result<(), Refusal>;
 
 /// How a push ended.

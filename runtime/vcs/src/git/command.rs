@@ -171,6 +171,8 @@ fn isolate(command: &mut Command, global_config: &Path) {
         ("GIT_SSH_COMMAND", "false"),
         ("GIT_ASKPASS", "true"),
         ("GIT_EDITOR", "true"),
+        ("GIT_COMMITTER_NAME", "system"),
+        ("GIT_COMMITTER_EMAIL", "system@agents.invalid"),
     ]);
 }
 

@@ -142,3 +142,56 @@ fn refs_move_only_from_where_they_are_believed_to_be() {
     assert_eq!(bench.repo.ref_value(FEATURE).expect("ref"), None);
     assert!(matches!(bench.repo.ref_value("refs/heads/a b"), Err(VcsError::BadRefName { .. })));
 }
+
+/// Stands in for gpg: keeps what it is given to sign, answers with a fixed signature.
+fn recording_signer(bench: &Bench) -> std::path::PathBuf {
+    let script = bench.dir.path().join("signer.sh");
+    let text = "#!/bin/sh\ncat > \"$(dirname \"$0\")/payload\"\n\
+        printf '\\n[GNUPG:] SIG_CREATED D 22 8 00 1 ABCD\\n' >&2\n\
+        printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nabcd\\n=x\\n-----END PGP SIGNATURE-----\\n'\n";
+    fs::write(&script, text).expect("write");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("chmod");
+    script
+}
+
+#[test]
+fn payload_and_signature_are_split_as_git_joined_them() {
+    for program in gits() {
+        for format in [ObjectFormat::Sha1, ObjectFormat::Sha256] {
+            let bench = Bench::with(&program, "main", format);
+            let signer = recording_signer(&bench);
+            let gpg = format!("gpg.program={}", signer.display());
+            bench.commit(&[("a", "1\n")]);
+            bench.git(&["checkout", "-q", "-b", "side"]);
+            bench.commit(&[("s", "1\n")]);
+            bench.git(&["checkout", "-q", "main"]);
+            bench.commit(&[("m", "1\n")]);
+            let encoded = [
+                "-c",
+                "i18n.commitEncoding=ISO-8859-1",
+                "commit",
+                "--allow-empty",
+                "-m",
+                "gpgsig in text\n\ngpgsig x",
+            ];
+            for args in
+                [&["merge", "--no-edit", "side"][..], &["commit", "--allow-empty", "-m", "plain"], &encoded]
+            {
+                bench.git(
+                    &[&["-c", &gpg, "-c", "commit.gpgSign=true", "-c", "user.signingKey=ABCD"], args]
+                        .concat(),
+                );
+                let tip = bench.import();
+                let info = bench.repo.commit_info(&tip).expect("info");
+                let payload = fs::read(bench.dir.path().join("payload")).expect("payload");
+                assert_eq!(String::from_utf8_lossy(&info.signed_payload), String::from_utf8_lossy(&payload));
+                let signature = String::from_utf8(info.signature.expect("signed")).expect("utf-8");
+                assert!(
+                    signature.starts_with("-----BEGIN")
+                        && signature.ends_with("=x\n-----END PGP SIGNATURE-----\n")
+                );
+                assert_eq!(info.irregular, None);
+            }
+        }
+    }
+}

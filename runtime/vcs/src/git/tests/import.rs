@@ -116,3 +116,17 @@ fn an_old_history_that_git_would_no_longer_make_is_imported() {
         assert_eq!(bench.repo.read_blob(&tip, "a", 10).expect("read").as_deref(), Some(&b"1\n"[..]));
     }
 }
+
+#[test]
+fn a_repository_of_another_uid_is_read_and_written() {
+    for program in gits() {
+        let (bench, head) = landed(&program);
+        // Where an ordinary user runs the tests, the repository stays theirs: nothing is given away.
+        for path in [bench.user.clone(), bench.user.join(".git")] {
+            let _ = std::os::unix::fs::chown(path, Some(65_534), None);
+        }
+        bench.repo.import_main(&bench.user, None).expect("import");
+        let target = DeliveryTarget::Main("refs/heads/main".into());
+        assert!(bench.repo.deliver(&bench.user, &target, &head).expect("deliver").work_tree_updated);
+    }
+}

@@ -210,3 +210,12 @@ fn more_refs_than_allowed_and_a_stalling_client_are_refused() {
     drop((ours, theirs));
     drain.join().expect("reader").expect("drained");
 }
+
+#[test]
+fn memory_of_the_unpacking_process_is_bounded() {
+    let (bench, clone, _) = pushing(&gits()[0]);
+    let limits = PushLimits { memory_bytes: 256 << 10, ..PushLimits::default() };
+    let (outcome, _) = bench.push_limited(&clone, &["feature/login"], &limits, &accept);
+    assert!(matches!(outcome.expect("served"), PushOutcome::Refused { .. }));
+    assert_eq!(bench.repo.ref_value(FEATURE).expect("ref"), None);
+}
