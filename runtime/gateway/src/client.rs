@@ -36,7 +36,7 @@ pub struct ToolError {
 }
 
 impl ToolError {
-    fn unreachable(what: &str, cause: impl std::fmt::Display) -> Self {
+    pub(crate) fn unreachable(what: &str, cause: impl std::fmt::Display) -> Self {
         Self { code: UNREACHABLE.to_owned(), text: format!("{UNREACHABLE}: {what}: {cause}") }
     }
 
@@ -122,7 +122,8 @@ impl Client {
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
         loop {
             let mut message = self.receive()?;
-            if message["id"] != id {
+            // A complaint about a line that could not be read has no id; only ours was sent.
+            if message["id"] != id && (!message["id"].is_null() || message.get("error").is_none()) {
                 continue;
             }
             if let Some(error) = message.get("error") {
