@@ -162,7 +162,8 @@ pub trait Sandbox: Send + Sync {
     fn hand_over_socket(&self, owner: &PrincipalId, socket: &Path) -> Result<(), SandboxError>;
 
     /// Puts the wall of a started sandbox into its last shape: what can only be set from outside
-    /// once the first process lives (the ceiling of processes). `pid` is the launched process.
+    /// once the first process lives (the ceiling of processes). `pid` is the launched process. Does
+    /// nothing when the sandbox has ended meanwhile. Blocking, some milliseconds.
     ///
     /// # Errors
     /// [`SandboxError::Forbidden`] when the kernel does not allow it; the caller ends the sandbox.

@@ -2,7 +2,8 @@
 //! root once more as an ordinary uid. Fails where bubblewrap is missing.
 
 use foureyes_ports::sandbox::{
-    Bind, Launch, Limits, Purpose, RunRequest, RunResult, Sandbox, SandboxError, SandboxRunner, SandboxSpec, Tier,
+    Bind, Launch, Limits, Purpose, RunRequest, RunResult, Sandbox, SandboxError, SandboxRunner, SandboxSpec,
+    Tier,
 };
 use foureyes_protocol::PrincipalId;
 use foureyes_session::sandbox::{
@@ -75,7 +76,8 @@ fn id(name: &str) -> PrincipalId {
 fn sandbox_in(dir: &Path) -> BwrapSandbox {
     let binary = std::env::current_exe().unwrap();
     let name = dir.display().to_string();
-    let config = SandboxConfig::new(binary, dir.join("state"), &name, vec![id("dev-a"), id("dev-b"), id("gate-1")]);
+    let config =
+        SandboxConfig::new(binary, dir.join("state"), &name, vec![id("dev-a"), id("dev-b"), id("gate-1")]);
     match BwrapSandbox::probe(config) {
         Err(SandboxError::Missing) => panic!("bubblewrap is needed: apt-get install bubblewrap"),
         other => other.unwrap(),
@@ -156,8 +158,10 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Living processes whose command line holds the marker.
 fn marked(marker: &str) -> Vec<u32> {
-    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| text(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()).contains(marker)).collect()
+    let pids =
+        fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| text(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()).contains(marker))
+        .collect()
 }
 
 /// Daemons of all kinds, each recognisable by a marker: sleeping for a time that nobody else uses.
@@ -201,10 +205,28 @@ fn root_gives_each_role_a_uid_and_others_do_not() {
     assert!(world.sandbox.launch(&stranger).unwrap_err().to_string().contains("unknown owner"));
 }
 
+#[test]
+fn root_without_mounting_has_one_wall_for_all_and_says_so() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let binary = std::env::current_exe().unwrap();
+    let mut config = SandboxConfig::new(binary, dir.path().join("state"), "no-mount", vec![id("dev-a")]);
+    config.run_root = "/dev/null/nowhere".into();
+    let sandbox = BwrapSandbox::probe(config).unwrap();
+    assert_eq!(sandbox.tier(), Tier::Sandboxed);
+    assert!(sandbox.note().unwrap().contains("nowhere"));
+    let open: Vec<_> = sandbox.self_test().unwrap().into_iter().filter(|row| !row.held).collect();
+    assert!(open.is_empty(), "{open:#?}");
+}
+
 #[tokio::test]
 async fn the_inside_is_the_agents_and_nothing_of_the_host() {
     let world = World::new();
-    let seen = world.sh("id -u; whoami; pwd; echo $HOME; ls / | tr '\\n' ' '; echo x > /work/f; ls -a /home/agent; env").await;
+    let seen = world
+        .sh("id -u; whoami; pwd; echo $HOME; ls / | tr '\\n' ' '; echo x > /work/f; ls -a /home/agent; env")
+        .await;
     let out = text(&seen.stdout);
     assert_eq!(seen.exit, Some(0), "{}", text(&seen.stderr));
     assert!(out.starts_with("1000\nagent\n/work\n/home/agent\n"), "{out}");
@@ -220,7 +242,10 @@ async fn input_output_status_and_signals_of_a_command() {
     cat.spec.purpose = Purpose::GateRun;
     cat.stdin = b"hello".to_vec();
     let result = world.runner(None).run(cat).await.unwrap();
-    assert_eq!((result.exit, text(&result.stdout), text(&result.stderr)), (Some(7), "hello".into(), "no\n".into()));
+    assert_eq!(
+        (result.exit, text(&result.stdout), text(&result.stderr)),
+        (Some(7), "hello".into(), "no\n".into())
+    );
     assert_eq!(world.sh("kill -9 $$").await.exit, Some(137));
     assert_eq!(world.sh("kill -9 1; kill -TERM 1; echo still here").await.stdout, b"still here\n");
     let missing = spec(world.dir.path(), "dev-a", &["/no/such/program"]);
@@ -237,7 +262,8 @@ async fn output_is_cut_and_time_is_limited() {
 
     let seconds = unique();
     let (script, marker) = daemons(seconds);
-    let mut long = request(spec(world.dir.path(), "dev-a", &["/bin/sh", "-c", &format!("trap '' TERM; {script}")]));
+    let mut long =
+        request(spec(world.dir.path(), "dev-a", &["/bin/sh", "-c", &format!("trap '' TERM; {script}")]));
     long.timeout = Duration::from_millis(300);
     let result = world.runner(None).run(long).await.unwrap();
     assert!(result.timed_out);
@@ -277,7 +303,8 @@ async fn who_takes_too_much_disk_or_memory_is_ended() {
     let world = World::new();
     let every = Duration::from_millis(20);
     let ceilings = Ceilings { memory_bytes: 64 << 20, disk_bytes: 4 << 20, every };
-    let disk = spec(world.dir.path(), "dev-a", &["/bin/sh", "-c", "head -c 8000000 /dev/zero > f; exec sleep 60"]);
+    let disk =
+        spec(world.dir.path(), "dev-a", &["/bin/sh", "-c", "head -c 8000000 /dev/zero > f; exec sleep 60"]);
     let result = world.runner(Some(ceilings)).run(request(disk)).await.unwrap();
     assert_eq!(result.signal, Some(9));
     assert!(text(&result.stderr).contains("files of the sandbox"), "{}", text(&result.stderr));
@@ -476,7 +503,11 @@ fn a_terminal_has_job_control_and_sees_its_size() {
     assert_eq!(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &size) }, 0);
     say(":\n");
     read_until(&master, &mut seen, "size-2");
-    say("kill -9 %1; wait; exit 5\n");
+    seen.clear();
+    say("\n");
+    read_until(&master, &mut seen, PROMPT);
+    // `exit` would only warn of the stopped job.
+    say("exec /bin/sh -c 'exit 5'\n");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ended = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), child.wait()).await });
     assert_eq!(ended.expect("it ends").unwrap(), Exit::Code(5));

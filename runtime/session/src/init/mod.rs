@@ -19,9 +19,7 @@ use nix::{
     },
     unistd::Pid,
 };
-use std::{
-    convert::Infallible, ffi::OsString, fs::OpenOptions, net::TcpListener, path::PathBuf, process,
-};
+use std::{convert::Infallible, ffi::OsString, fs::OpenOptions, net::TcpListener, path::PathBuf, process};
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// Exit status when pid 1 itself cannot work, as `env` and `timeout` use it.
@@ -67,7 +65,8 @@ fn parse(args: &[OsString]) -> Result<Orders, String> {
         match arg.to_str() {
             Some("--tty") => orders.tty = true,
             Some("--forward") => {
-                let port = args.next().and_then(|p| p.to_str()?.parse().ok()).ok_or("--forward needs a port")?;
+                let port =
+                    args.next().and_then(|p| p.to_str()?.parse().ok()).ok_or("--forward needs a port")?;
                 let socket = args.next().ok_or("--forward needs a socket")?;
                 orders.forward = Some((port, socket.into()));
             }
@@ -85,7 +84,8 @@ fn watched() -> SigSet {
 
 /// The pipe or the terminal is the program's alone.
 fn let_go_of_streams() -> nix::Result<()> {
-    let null = OpenOptions::new().read(true).write(true).open("/dev/null").map_err(|_| nix::errno::Errno::ENOENT)?;
+    let null =
+        OpenOptions::new().read(true).write(true).open("/dev/null").map_err(|_| nix::errno::Errno::ENOENT)?;
     nix::unistd::dup2_stdin(&null)?;
     nix::unistd::dup2_stdout(&null)?;
     nix::unistd::dup2_stderr(&null)

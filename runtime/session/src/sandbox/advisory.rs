@@ -51,7 +51,8 @@ impl AdvisorySandbox {
         let known = fixed.into_iter().chain(socket).chain(binds);
         let matching = known.filter_map(|(inside, host)| {
             let rest = path.strip_prefix(inside)?;
-            (rest.is_empty() || rest.starts_with('/')).then(|| (inside.len(), format!("{}{rest}", host.display())))
+            (rest.is_empty() || rest.starts_with('/'))
+                .then(|| (inside.len(), format!("{}{rest}", host.display())))
         });
         matching.max_by_key(|(length, _)| *length).map_or_else(|| path.to_owned(), |(_, found)| found)
     }
@@ -80,14 +81,14 @@ impl Sandbox for AdvisorySandbox {
 
     fn prepare(&self, spec: &SandboxSpec) -> Result<(), SandboxError> {
         let dirs = [Some(&spec.home), Some(&spec.work), spec.socket_dir.as_ref()];
-        dirs.into_iter().flatten().try_for_each(|dir| {
-            private_dir(dir, None).map_err(|why| prepare(&spec.owner.to_string(), why))
-        })
+        dirs.into_iter()
+            .flatten()
+            .try_for_each(|dir| private_dir(dir, None).map_err(|why| prepare(spec.owner.as_str(), why)))
     }
 
     fn launch(&self, spec: &SandboxSpec) -> Result<Launch, SandboxError> {
         if spec.argv.is_empty() {
-            return Err(prepare(&spec.owner.to_string(), "no program is named".into()));
+            return Err(prepare(spec.owner.as_str(), "no program is named".into()));
         }
         let mut args = vec!["--".to_owned()];
         if let Some((port, dir)) = spec.forward_port.zip(spec.socket_dir.as_ref()) {

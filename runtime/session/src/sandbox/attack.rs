@@ -92,7 +92,11 @@ pub(crate) fn main() -> ExitCode {
     match unsafe { fork() } {
         Ok(ForkResult::Child) => report(&attack(&targets)),
         Ok(ForkResult::Parent { child }) => {
-            if waitpid(child, None).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if waitpid(child, None).is_ok() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(_) => ExitCode::FAILURE,
     }

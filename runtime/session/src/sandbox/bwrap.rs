@@ -50,8 +50,7 @@ impl BwrapSandbox {
         let bwrap = find_bwrap(config.bwrap.as_deref())?;
         private_dir(&config.state_dir, None).map_err(|why| prepare("runtime", why))?;
         let binary = unreadable_copy(&config.binary, &config.state_dir.join("rt"))?;
-        let mut sandbox =
-            Self { config, bwrap, binary, uids: None, ceiling: Ceiling::UserLimit, note: None };
+        let mut sandbox = Self { config, bwrap, binary, uids: None, ceiling: Ceiling::UserLimit, note: None };
         if Uid::effective().is_root() {
             match sandbox.separate_uids() {
                 Ok(()) => return Ok(sandbox),
@@ -82,7 +81,7 @@ impl BwrapSandbox {
         std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o711))
             .map_err(|e| format!("{}: {e}", root.display()))?;
         let mut owners = self.config.owners.clone();
-        owners.extend(PROBES.iter().filter_map(|name| PrincipalId::new(*name).ok()));
+        owners.extend(PROBES.iter().filter_map(|name| PrincipalId::new(name).ok()));
         let claims = root.join("uids");
         let block = UidBlock::claim(&claims, self.config.uid_base, &self.config.repository, &owners)?;
         self.uids = Some(block);
@@ -101,7 +100,7 @@ impl BwrapSandbox {
     }
 
     fn check(&self, spec: &SandboxSpec) -> Result<(), SandboxError> {
-        let refuse = |why: String| Err(prepare(&spec.owner.to_string(), why));
+        let refuse = |why: String| Err(prepare(spec.owner.as_str(), why));
         if spec.purpose == Purpose::GateRun && (spec.socket_dir.is_some() || spec.forward_port.is_some()) {
             return refuse("a gate run gets neither socket nor forwarder".into());
         }
@@ -116,7 +115,7 @@ impl BwrapSandbox {
         }
         spec.binds.iter().try_for_each(|bind| {
             check_bind(&bind.host, &bind.inside, &self.config.state_dir)
-                .map_err(|why| prepare(&spec.owner.to_string(), why))
+                .map_err(|why| prepare(spec.owner.as_str(), why))
         })
     }
 
@@ -138,7 +137,8 @@ impl BwrapSandbox {
     /// Paths for bubblewrap: the originals, or below the staging area when it will run as a uid
     /// that could not reach them.
     fn sources(&self, spec: &SandboxSpec) -> (Sources, Option<Staging>) {
-        let mut paths = Paths { root: self.uids.as_ref().map(|_| self.config.run_root.as_path()), binds: vec![] };
+        let mut paths =
+            Paths { root: self.uids.as_ref().map(|_| self.config.run_root.as_path()), binds: vec![] };
         let sources = Sources {
             home: paths.add(&spec.home),
             work: paths.add(&spec.work),
@@ -188,7 +188,7 @@ impl Sandbox for BwrapSandbox {
         let uid = self.uid_of(&spec.owner);
         let dirs = [Some(&spec.home), Some(&spec.work), spec.socket_dir.as_ref()];
         for dir in dirs.into_iter().flatten() {
-            private_dir(dir, uid).map_err(|why| prepare(&spec.owner.to_string(), why))?;
+            private_dir(dir, uid).map_err(|why| prepare(spec.owner.as_str(), why))?;
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Sandbox for BwrapSandbox {
     }
 
     fn hand_over_socket(&self, owner: &PrincipalId, socket: &Path) -> Result<(), SandboxError> {
-        let fail = |e: &dyn std::fmt::Display| prepare(&owner.to_string(), format!("{}: {e}", socket.display()));
+        let fail = |e: &dyn std::fmt::Display| prepare(owner.as_str(), format!("{}: {e}", socket.display()));
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o700)).map_err(|e| fail(&e))?;
         let Some(uid) = self.uid_of(owner) else { return Ok(()) };
         chown(socket, Some(uid.into()), Some(uid.into())).map_err(|e| fail(&e))
@@ -231,10 +231,13 @@ pub(crate) fn starter_launch(
     spec: &SandboxSpec,
 ) -> Result<Launch, SandboxError> {
     let json = serde_json::to_string(plan)
-        .map_err(|e| prepare(&spec.owner.to_string(), format!("a path is not UTF-8: {e}")))?;
+        .map_err(|e| prepare(spec.owner.as_str(), format!("a path is not UTF-8: {e}")))?;
     // One argument may not be longer than 128 KiB on Linux.
     if json.len() >= 128 * 1024 {
-        return Err(prepare(&spec.owner.to_string(), "arguments and environment exceed 128 KiB; use files".into()));
+        return Err(prepare(
+            spec.owner.as_str(),
+            "arguments and environment exceed 128 KiB; use files".into(),
+        ));
     }
     let args = vec!["__starter".into(), json.into()];
     Ok(Launch { program: binary.to_owned(), args, env: Vec::new() })

@@ -4,7 +4,7 @@
 //! the sandbox's owner only, the host's value is read before and after, and where the file is not
 //! per namespace RLIMIT_NPROC takes its place.
 
-use super::processes::first_inside;
+use super::processes::{first_inside, is_alive};
 use nix::{
     libc,
     sched::{CloneFlags, setns},
@@ -22,8 +22,8 @@ use std::{
 
 /// The kernel takes no smaller value.
 const SMALLEST: u32 = 301;
-/// How often, and how long apart, the first process inside is looked for.
-const LOOKS: u32 = 500;
+/// How often, and how long apart, it is tried.
+const LOOKS: u32 = 300;
 const LOOK_EVERY: Duration = Duration::from_millis(4);
 const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 /// `NS_GET_USERNS` of linux/nsfs.h: the user namespace that owns a namespace.
@@ -50,10 +50,28 @@ fn at_least_6_14(release: &str) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 14)
 }
 
-/// Sets the ceiling of the sandbox that `bwrap` (a pid) is building. Blocking: waits for its first
-/// process for at most two seconds; the write itself takes some milliseconds.
+/// Sets the ceiling of the sandbox that `bwrap` (a pid) is building. Blocking: tries for two
+/// seconds, since the first process cannot be reached while it is being set up; one try takes
+/// some milliseconds. A sandbox that has ended meanwhile needs no ceiling.
 pub(crate) fn set(binary: &Path, bwrap: u32, processes: u32, uid: Option<u32>) -> Result<(), String> {
-    let inside = wait_for_first(bwrap)?;
+    let mut why = "its first process never came".to_owned();
+    for _ in 0..LOOKS {
+        if !is_alive(bwrap) {
+            return Ok(());
+        }
+        if let Some(inside) = first_inside(bwrap) {
+            match set_once(binary, inside, processes, uid)? {
+                None => return Ok(()),
+                Some(refused) => why = refused,
+            }
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Err(format!("setting the ceiling of processes: {why}"))
+}
+
+/// One try; `Some` is why it did not work. An error means that no further try may be made.
+fn set_once(binary: &Path, inside: u32, processes: u32, uid: Option<u32>) -> Result<Option<String>, String> {
     let before = host_value()?;
     let uid = uid.map_or_else(|| "-".into(), |uid| uid.to_string());
     let output = Command::new(binary)
@@ -66,27 +84,12 @@ pub(crate) fn set(binary: &Path, bwrap: u32, processes: u32, uid: Option<u32>) -
     if before != after {
         return Err(format!("pid_max of the machine changed from {before} to {after}: set it back by hand"));
     }
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("setting the ceiling of processes: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Ok((!output.status.success()).then_some(said))
 }
 
 fn host_value() -> Result<String, String> {
     fs::read_to_string(PID_MAX).map(|text| text.trim().to_owned()).map_err(|e| format!("{PID_MAX}: {e}"))
-}
-
-fn wait_for_first(bwrap: u32) -> Result<u32, String> {
-    for _ in 0..LOOKS {
-        if let Some(pid) = first_inside(bwrap) {
-            return Ok(pid);
-        }
-        if !Path::new(&format!("/proc/{bwrap}")).exists() {
-            break;
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    Err("the sandbox ended before its ceiling of processes was set".into())
 }
 
 /// Threads of one uid on the whole machine.
@@ -129,7 +132,8 @@ fn apply(args: &[OsString]) -> Result<(), String> {
     // SAFETY: this process has one thread; the child only writes a file and exits.
     match unsafe { fork() } {
         Ok(ForkResult::Child) => {
-            let code = fs::write(PID_MAX, value.as_bytes()).map_or_else(|e| e.raw_os_error().unwrap_or(1), |()| 0);
+            let code =
+                fs::write(PID_MAX, value.as_bytes()).map_or_else(|e| e.raw_os_error().unwrap_or(1), |()| 0);
             std::process::exit(code)
         }
         Ok(ForkResult::Parent { child }) => written(waitpid(child, None)),
@@ -170,9 +174,14 @@ mod tests {
 
     #[test]
     fn versions_of_the_kernel() {
-        for (release, own) in
-            [("6.14.0", true), ("6.18.44-fc", true), ("7.0", true), ("6.13.9", false), ("5.15.0-91", false), ("", false)]
-        {
+        for (release, own) in [
+            ("6.14.0", true),
+            ("6.18.44-fc", true),
+            ("7.0", true),
+            ("6.13.9", false),
+            ("5.15.0-91", false),
+            ("", false),
+        ] {
             assert_eq!(at_least_6_14(release), own, "{release}");
         }
     }

@@ -129,9 +129,7 @@ fn root_part(line: &mut Line, path: &Path) {
 
 fn environment(line: &mut Line, spec: &SandboxSpec) {
     let term = if spec.tty { "xterm-256color" } else { "dumb" };
-    for (name, value) in
-        [("PATH", PATH), ("HOME", "/home/agent"), ("LANG", "C.UTF-8"), ("TERM", term)]
-    {
+    for (name, value) in [("PATH", PATH), ("HOME", "/home/agent"), ("LANG", "C.UTF-8"), ("TERM", term)] {
         line.push(["--setenv", name, value]);
     }
     for (name, value) in &spec.env {

@@ -31,6 +31,11 @@ pub(crate) fn first_inside(bwrap: u32) -> Option<u32> {
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid| nested(*pid))
 }
 
+/// Whether a process exists and is not merely waiting to be collected.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    state_of(pid).is_some_and(|state| state != 'Z')
+}
+
 /// Collects dead processes that became children of this process although it never started them:
 /// the pid 1 of a sandbox whose `bwrap` was killed. Direct children are left to their owners.
 pub(crate) fn reap_strays() -> usize {
@@ -81,6 +86,9 @@ mod tests {
         assert!(!nested(child.id()));
         assert_eq!(first_inside(child.id()), None);
         child.kill().unwrap();
+        while is_alive(child.id()) {
+            std::thread::yield_now();
+        }
         reap_strays();
         assert!(child.wait().is_ok(), "a direct child must be left to its owner");
     }

@@ -5,7 +5,9 @@ use super::{
     spawner::Spawner,
     usage::{Ceilings, watch},
 };
-use foureyes_ports::sandbox::{Launch, RunRequest, RunResult, Sandbox, SandboxError, SandboxRunner, SandboxSpec};
+use foureyes_ports::sandbox::{
+    Launch, RunRequest, RunResult, Sandbox, SandboxError, SandboxRunner, SandboxSpec,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -39,13 +41,8 @@ impl Runner {
         let started = tokio::task::spawn_blocking(move || {
             this.sandbox.prepare(&spec)?;
             let launch: Launch = this.sandbox.launch(&spec)?;
-            let child = this.spawner.spawn_piped(&launch).map_err(|e| prepare(&spec.owner.to_string(), &e))?;
-            // A short command may have ended before: then there is nothing left to limit.
-            if let Err(e) = this.sandbox.finish(&spec, child.child.pid())
-                && !child.child.has_ended()
-            {
-                return Err(e);
-            }
+            let child = this.spawner.spawn_piped(&launch).map_err(|e| prepare(spec.owner.as_str(), &e))?;
+            this.sandbox.finish(&spec, child.child.pid())?;
             Ok(child)
         });
         let child = started.await.map_err(|e| prepare(&owner, &e))??;
@@ -70,11 +67,12 @@ impl SandboxRunner for Runner {
         let began = Instant::now();
         let RunRequest { spec, stdin, timeout, output_cap } = request;
         if spec.tty {
-            return Err(prepare(&spec.owner.to_string(), &"a command that runs to its end has no terminal"));
+            return Err(prepare(spec.owner.as_str(), &"a command that runs to its end has no terminal"));
         }
         let (mut child, input, output, errors) = self.start(spec.clone()).await?;
         let pid = child.pid();
-        let streams = async { tokio::join!(feed(input, stdin), keep(output, output_cap), keep(errors, output_cap)) };
+        let streams =
+            async { tokio::join!(feed(input, stdin), keep(output, output_cap), keep(errors, output_cap)) };
         let ended = async {
             let mut result = RunResult::default();
             let exit = tokio::select! {
@@ -92,7 +90,7 @@ impl SandboxRunner for Runner {
             exit.map(|exit| (exit, result))
         };
         let (((), (stdout, out_more), (stderr, err_more)), ended) = tokio::join!(streams, ended);
-        let (exit, mut result) = ended.map_err(|e| prepare(&spec.owner.to_string(), &e))?;
+        let (exit, mut result) = ended.map_err(|e| prepare(spec.owner.as_str(), &e))?;
         match exit {
             Exit::Code(code) => result.exit = Some(code),
             Exit::Signal(signal) => result.signal = Some(signal),

@@ -191,7 +191,11 @@ struct Running {
 
 impl Running {
     /// Launches and waits for the first line, so that the program is known to live inside.
-    fn start(sandbox: &BwrapSandbox, spec: &SandboxSpec, env: &[(String, String)]) -> Result<Self, SandboxError> {
+    fn start(
+        sandbox: &BwrapSandbox,
+        spec: &SandboxSpec,
+        env: &[(String, String)],
+    ) -> Result<Self, SandboxError> {
         let mut running = Self::launch(sandbox, spec, env)?;
         match running.lines.recv_timeout(PATIENCE) {
             Ok(line) if line == "ready" => Ok(running),
@@ -200,7 +204,11 @@ impl Running {
         }
     }
 
-    fn launch(sandbox: &BwrapSandbox, spec: &SandboxSpec, env: &[(String, String)]) -> Result<Self, SandboxError> {
+    fn launch(
+        sandbox: &BwrapSandbox,
+        spec: &SandboxSpec,
+        env: &[(String, String)],
+    ) -> Result<Self, SandboxError> {
         sandbox.prepare(spec)?;
         let mut launch = sandbox.launch(spec)?;
         launch.env.extend_from_slice(env);

@@ -140,7 +140,8 @@ fn become_program(plan: &StarterPlan) -> Result<std::convert::Infallible, String
             options.extend([fd.to_string(), file.inside.clone()]);
         }
         options.extend(["--remount-ro", "/", "--remount-ro", "/dev"].map(String::from));
-        let joined = options.iter().flat_map(|o| [o.as_bytes(), b"\0"]).flatten().copied().collect::<Vec<u8>>();
+        let joined =
+            options.iter().flat_map(|o| [o.as_bytes(), b"\0"]).flatten().copied().collect::<Vec<u8>>();
         let fd = in_memory(&joined).map_err(|e| format!("options: {e}"))?;
         args.extend(["--args".into(), fd.to_string(), "--".into()]);
     }

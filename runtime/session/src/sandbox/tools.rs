@@ -1,15 +1,24 @@
 //! The programs of the host that a sandbox needs: bubblewrap, and the unreadable copy of ours.
 
 use foureyes_ports::sandbox::SandboxError;
+use nix::{errno::Errno, libc};
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Names under which the multi-call binary is shown in `/rt/bin`.
 pub(crate) const NAMES: [&str; 6] =
     ["agents-init", "agents-hook", "agents-gpg", "git-remote-agents", "agents-mcp", "agents-play"];
+
+/// How often, and how long apart, it is asked whether a copy is still open for writing.
+const LOOKS: u32 = 1000;
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Directories in which bubblewrap is looked for. PATH is not asked: it is the caller's word.
 const PLACES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/bin", "/run/current-system/sw/bin"];
@@ -52,9 +61,30 @@ fn copy(program: &Path, dir: &Path) -> std::io::Result<PathBuf> {
     }
     let partial = tempfile_name(&target);
     fs::copy(program, &partial)?;
+    wait_for_writers(&partial)?;
     fs::set_permissions(&partial, fs::Permissions::from_mode(0o111))?;
     fs::rename(&partial, &target)?;
     Ok(target)
+}
+
+/// A process that another thread forked during the copy holds its writing descriptor until its
+/// own `execve`, and a file open for writing cannot be executed. A read lease is given only when
+/// nobody has the file open for writing.
+fn wait_for_writers(file: &Path) -> std::io::Result<()> {
+    let file = fs::File::open(file)?;
+    let lease = |kind: i32| {
+        // SAFETY: concerns our own descriptor only; no pointer is passed.
+        Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) })
+    };
+    for _ in 0..LOOKS {
+        match lease(libc::F_RDLCK) {
+            Err(Errno::EAGAIN) => std::thread::sleep(LOOK_EVERY),
+            // Some file systems know no leases; then there is nothing to ask.
+            Err(_) => return Ok(()),
+            Ok(_) => return lease(libc::F_UNLCK).map(drop).map_err(Into::into),
+        }
+    }
+    Err(Errno::ETXTBSY.into())
 }
 
 /// A name that no other thread or process uses for its own half-written copy.

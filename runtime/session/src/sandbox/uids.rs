@@ -26,7 +26,12 @@ pub(crate) struct UidBlock {
 impl UidBlock {
     /// Claims a free block for the repository: the same one each time unless two repositories
     /// collide. `claims` is a directory that only root can write.
-    pub(crate) fn claim(claims: &Path, base: u32, repository: &str, owners: &[PrincipalId]) -> Result<Self, String> {
+    pub(crate) fn claim(
+        claims: &Path,
+        base: u32,
+        repository: &str,
+        owners: &[PrincipalId],
+    ) -> Result<Self, String> {
         if owners.len() > BLOCK as usize {
             return Err(format!("{} owners do not fit a block of {BLOCK} uids", owners.len()));
         }
@@ -122,7 +127,8 @@ mod tests {
 
     #[test]
     fn ranges_of_passwd_and_subuid_are_avoided() {
-        let taken = taken_ranges("root:x:0:0::/:/bin/sh\nsvc:x:300010:1::/:\nbroken\n", "ann:300100:65536\nx:y:z\n");
+        let taken =
+            taken_ranges("root:x:0:0::/:/bin/sh\nsvc:x:300010:1::/:\nbroken\n", "ann:300100:65536\nx:y:z\n");
         assert_eq!(taken, vec![0..1, 300_010..300_011, 300_100..365_636]);
         assert!(!is_free(&(300_000..300_064), &taken));
         assert!(!is_free(&(300_064..300_128), &taken));
