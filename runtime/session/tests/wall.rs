@@ -513,6 +513,30 @@ fn a_terminal_has_job_control_and_sees_its_size() {
     assert_eq!(ended.expect("it ends").unwrap(), Exit::Code(5));
 }
 
+#[test]
+fn the_attacks_are_held_on_a_terminal_too() {
+    let world = World::new();
+    let mut spec = spec(world.dir.path(), "dev-a", &["/rt/bin/agents-init", "__attack"]);
+    spec.tty = true;
+    spec.socket_dir = Some(world.dir.path().join("dev-a/sock"));
+    world.sandbox.prepare(&spec).unwrap();
+    let path = world.dir.path().join("dev-a/sock/rt.sock");
+    let _listener = UnixListener::bind(&path).unwrap();
+    world.sandbox.hand_over_socket(&spec.owner, &path).unwrap();
+    let (_child, master) = on_terminal(&world, world.sandbox.launch(&spec).unwrap());
+    let targets = format!(
+        r#"{{"runtime":{},"sibling":[],"sibling_socket":"/x","tmux_socket":"/x","state_file":"/x","abstract_socket":"foureyes-none","canary":"no such canary"}}"#,
+        std::process::id()
+    );
+    nix::unistd::write(&master, format!("{targets}\n").as_bytes()).unwrap();
+    let mut seen = String::new();
+    read_until(&master, &mut seen, "create a user namespace");
+    read_until(&master, &mut seen, "\"detail\":");
+    let rows: Vec<_> = seen.lines().filter(|line| line.starts_with("{\"attack\"")).collect();
+    let open: Vec<_> = rows.iter().filter(|row| row.contains("\"held\":false")).collect();
+    assert!(rows.len() >= 35 && open.is_empty(), "{} rows, {open:#?}", rows.len());
+}
+
 #[tokio::test]
 async fn advisory_runs_without_a_wall_and_with_its_own_environment() {
     let dir = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@
 //! executed from a file that its uid cannot read (mode 0111); for another program bind
 //! [`crate::sandbox::unreadable_copy`] of it. A script cannot be protected so: its interpreter can.
 
+mod filter;
 mod forward;
 mod program;
 

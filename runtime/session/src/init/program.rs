@@ -46,7 +46,8 @@ fn prepare(tty: bool) -> nix::Result<()> {
     }
     // SAFETY: default dispositions only; the Rust start-up ignores SIGPIPE.
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl)? };
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    super::filter::install()
 }
 
 /// Becomes the foreground group. The session's leader is outside, so the session stays as it is.
