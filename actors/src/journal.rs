@@ -3,8 +3,11 @@
 
 use foureyes_policies::record::Record;
 use foureyes_ports::ledger::{Ledger, ReadError};
-use foureyes_protocol::{Digest, Sealed, envelope::OpenError};
-use std::sync::{Arc, PoisonError, RwLock};
+use foureyes_protocol::{Digest, MessageId, Sealed, envelope::OpenError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 /// A record with the hash of its bytes.
 #[derive(Clone, Debug)]
@@ -18,7 +21,20 @@ pub struct Entry {
 /// Durable records, in order.
 #[derive(Debug, Default)]
 pub struct Journal {
-    entries: RwLock<Vec<Entry>>,
+    entries: RwLock<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    list: Vec<Entry>,
+    by_id: HashMap<MessageId, usize>,
+}
+
+impl Entries {
+    fn push(&mut self, entry: Entry) {
+        self.by_id.insert(entry.record.envelope.id, self.list.len());
+        self.list.push(entry);
+    }
 }
 
 /// Why a ledger cannot be replayed.
@@ -47,9 +63,9 @@ impl Journal {
     /// # Errors
     /// [`ReplayError`].
     pub async fn replay(ledger: &dyn Ledger) -> Result<Self, ReplayError> {
-        let mut entries = Vec::new();
+        let mut entries = Entries::default();
         loop {
-            let chunk = ledger.read(entries.len() as u64, CHUNK).await?;
+            let chunk = ledger.read(entries.list.len() as u64, CHUNK).await?;
             if chunk.is_empty() {
                 return Ok(Self { entries: RwLock::new(entries) });
             }
@@ -61,7 +77,7 @@ impl Journal {
 
     /// How many records there are.
     pub fn len(&self) -> usize {
-        self.read().len()
+        self.read().list.len()
     }
 
     /// Whether there is none.
@@ -71,12 +87,18 @@ impl Journal {
 
     /// The records from a cursor on.
     pub fn since(&self, cursor: usize) -> Vec<Entry> {
-        self.read().get(cursor..).map_or_else(Vec::new, <[Entry]>::to_vec)
+        self.read().list.get(cursor..).map_or_else(Vec::new, <[Entry]>::to_vec)
     }
 
     /// The record at this index.
     pub fn get(&self, index: u64) -> Option<Entry> {
-        self.read().get(usize::try_from(index).ok()?).cloned()
+        self.read().list.get(usize::try_from(index).ok()?).cloned()
+    }
+
+    /// The record of this envelope.
+    pub fn find(&self, id: MessageId) -> Option<Entry> {
+        let entries = self.read();
+        entries.by_id.get(&id).map(|at| entries.list[*at].clone())
     }
 
     /// Adds a durable record; the registry alone does.
@@ -84,7 +106,7 @@ impl Journal {
         self.entries.write().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Entry>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Entries> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,9 @@
 //! actix; it knows the world through ports alone.
 
 pub mod context;
+pub mod inbox;
+pub mod jobs;
 pub mod journal;
+pub mod role;
 pub mod services;
 pub mod supervision;
