@@ -2,6 +2,7 @@
 //! actix; it knows the world through ports alone.
 
 pub mod context;
+pub mod core;
 pub mod inbox;
 pub mod jobs;
 pub mod journal;
