@@ -5,7 +5,8 @@
 
 use crate::{approvals, features::Features, record::Record, rights, veto::Veto};
 use foureyes_protocol::{
-    Address, Body, Code, Digest, Envelope, Family, Kind, MessageId, PrincipalId, Reason, Roster, RunId,
+    Address, Body, ChangeKind, Code, Digest, Envelope, Family, Kind, MessageId, PrincipalId, Reason, Roster,
+    RunId,
     body::{Subject, Task},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -144,7 +145,11 @@ pub fn permit(
             sign_off(e, r.subject, r.content, family, roster, features)
         }
         Body::CoSign(c) if family != Family::System => cosign(e, c.content, admission),
-        Body::TaskAssignment(t) if family == Family::Orchestrator => assignment(e, t.task, features),
+        Body::TaskAssignment(t) if family == Family::Orchestrator => {
+            assignment(e, t.task, roster, features, veto)
+        }
+        Body::Unfreeze(u) if !u.second_factor => Err(no_code("a freeze is lifted")),
+        Body::DecisionAnnouncement(d) => decision(e, d, features),
         Body::SpecSubmitted(_) => spec(e, features),
         Body::GateRequest(g) => proposal(e, g.content, features),
         Body::LockRequest(l) if !l.widen.is_empty() => widen(e, features),
@@ -211,18 +216,60 @@ fn cosign(e: &Envelope, content: Digest, admission: &Admission) -> Result<(), Re
     if asked { Ok(()) } else { Err(Reason::new(Code::NotAsked, "no co-sign of this content was asked for")) }
 }
 
-fn assignment(e: &Envelope, task: Task, features: &Features) -> Result<(), Reason> {
+/// The orchestrator gives the work to somebody who writes changes of this kind and can act.
+fn assignment(
+    e: &Envelope,
+    task: Task,
+    roster: &Roster,
+    features: &Features,
+    veto: &Veto,
+) -> Result<(), Reason> {
     let feature = feature(e, features)?;
-    let asked = feature.assigned.get(&e.from).is_some_and(|a| a.task == Task::AssignWork);
-    if task == Task::Implement && !asked {
+    let asked = |a: &crate::features::Assignment| matches!(a.task, Task::AssignWork | Task::ProposeDeploy);
+    if task == Task::Implement && !feature.assigned.get(&e.from).is_some_and(asked) {
         return Err(Reason::new(Code::NotAsked, format!("no assignment of {} was asked for", feature.id)));
     }
-    Ok(())
+    let Address::One(role) = &e.to else {
+        return Err(Reason::new(Code::Receiver, "work is given to one role, by its name"));
+    };
+    veto.may_act(role)?;
+    let kind = feature.spec.as_ref().map_or(ChangeKind::Feature, |s| s.spec.kind);
+    match roster.family(role) {
+        Some(family) if crate::kinds::writers(kind).contains(&family) => Ok(()),
+        family => {
+            let family = family.map_or_else(|| "nobody".to_owned(), |f| f.to_string());
+            let text = format!("{role} ({family}) does not write a change of kind {kind}");
+            Err(Reason::new(Code::Receiver, text))
+        }
+    }
+}
+
+fn no_code(what: &str) -> Reason {
+    Reason::new(Code::SecondFactor, format!("{what} with a one-time code only"))
+}
+
+/// What was asked for with a code is approved with one; a refusal needs none.
+fn decision(
+    e: &Envelope,
+    d: &foureyes_protocol::body::DecisionAnnouncement,
+    features: &Features,
+) -> Result<(), Reason> {
+    let Some(feature) = e.feature.as_ref().and_then(|id| features.by_id.get(id)) else { return Ok(()) };
+    let asked = feature.decision_asked == Some(d.decision) && feature.decision_needs_code;
+    if asked && d.approved && !d.second_factor { Err(no_code("this decision is approved")) } else { Ok(()) }
 }
 
 fn spec(e: &Envelope, features: &Features) -> Result<(), Reason> {
     let feature = feature(e, features)?;
-    if feature.assigned.get(&e.from).is_some_and(|a| a.task == Task::WriteSpec) || e.from.is_user() {
+    if feature.is_landing() || !feature.is_open() {
+        return Err(Reason::new(
+            Code::GateState,
+            format!("{} is landing or at its end: its spec is not changed any more", feature.id),
+        ));
+    }
+    let writer = feature.assigned.get(&e.from).is_some_and(|a| a.task == Task::WriteSpec)
+        || feature.spec.as_ref().is_some_and(|s| s.by == e.from);
+    if writer || e.from.is_user() {
         return Ok(());
     }
     Err(Reason::new(Code::NotAsked, format!("the spec of {} was not asked of {}", feature.id, e.from)))

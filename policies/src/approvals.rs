@@ -8,25 +8,16 @@ use crate::{
 use foureyes_protocol::{Digest, Family, PrincipalId, Roster, body::Subject};
 use std::collections::BTreeSet;
 
-/// Whether the target branch has moved, after the record `index`, on one of the change's paths or on a
-/// dependency manifest. An approval from before such a move is void (a clean merge is asked for
-/// separately, by making it).
-pub fn main_touched_since(
-    features: &Features,
-    feature: &Feature,
-    index: u64,
-    is_manifest: &dyn Fn(&str) -> bool,
-) -> bool {
+/// Whether the target branch has moved, since the merge base of the change, on one of its paths or on
+/// a dependency manifest. Then approvals of it are void (a clean merge is asked for separately, by
+/// making it). A merge base that was never the target branch's tip counts every move.
+pub fn main_touched(features: &Features, feature: &Feature, is_manifest: &dyn Fn(&str) -> bool) -> bool {
     let Some(push) = &feature.push else { return false };
-    let touches = |path: &String| {
-        is_manifest(path)
-            || push
-                .change
-                .files
-                .iter()
-                .any(|f| f.path == *path || f.old_path.as_deref() == Some(path.as_str()))
-    };
-    features.moves.iter().filter(|m| m.index > index).any(|m| m.all_paths || m.paths.iter().any(touches))
+    let files = &push.change.files;
+    let own = |path: &str| files.iter().any(|f| f.path == path || f.old_path.as_deref() == Some(path));
+    let based = features.moves.iter().rposition(|m| m.to == push.change.base).map_or(0, |at| at + 1);
+    let touches = |path: &String| is_manifest(path) || own(path);
+    features.moves[based..].iter().any(|m| m.all_paths || m.paths.iter().any(touches))
 }
 
 /// Everybody who may not sign this feature: who authored, committed or pushed any of it.
@@ -57,7 +48,9 @@ pub fn standing<'f>(
             && (subject == Subject::Spec || !excluded.contains(&s.by))
             && family.is_some_and(|f| signers::has_right(subject, f, &authors))
     };
-    let named = |s: &&Signature| s.subject == subject && s.content == content;
+    // What was signed was signed against a spec; another spec asks for another look.
+    let since = feature.spec.as_ref().filter(|_| is_bound(subject)).map_or(0, |s| s.index);
+    let named = |s: &&Signature| s.subject == subject && s.content == content && s.index >= since;
     feature
         .signatures
         .iter()
@@ -66,6 +59,11 @@ pub fn standing<'f>(
         .filter(eligible)
         .filter(|s| seen.insert(s.by.clone()))
         .collect()
+}
+
+/// Whether sign-offs of this subject are about a change as it stands against the target branch.
+fn is_bound(subject: Subject) -> bool {
+    matches!(subject, Subject::Change | Subject::Verification | Subject::Docs)
 }
 
 /// The principals whose approval of this subject and content holds now.
@@ -77,9 +75,9 @@ pub fn approvers(
     roster: &Roster,
     is_manifest: &dyn Fn(&str) -> bool,
 ) -> BTreeSet<PrincipalId> {
-    let bound_to_main = matches!(subject, Subject::Change | Subject::Verification | Subject::Docs);
-    let holds = |s: &&Signature| {
-        s.approved && !(bound_to_main && main_touched_since(features, feature, s.index, is_manifest))
-    };
-    standing(feature, subject, content, roster).into_iter().filter(holds).map(|s| s.by.clone()).collect()
+    if is_bound(subject) && main_touched(features, feature, is_manifest) {
+        return BTreeSet::new();
+    }
+    let standing = standing(feature, subject, content, roster);
+    standing.into_iter().filter(|s| s.approved).map(|s| s.by.clone()).collect()
 }

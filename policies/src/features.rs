@@ -3,12 +3,13 @@
 //! Nothing here decides; [`crate::plan`] does. Approvals are kept with the content that they name, so
 //! a push voids them by changing the content, and nothing has to be forgotten.
 
+mod fold;
+
 use crate::record::Record;
 use foureyes_protocol::{
-    Body, ChangeFacts, ChangeSummary, CommitId, Digest, FeatureId, Gate, MessageId, Outcome, PrincipalId,
-    Risk,
+    ChangeFacts, ChangeSummary, CommitId, Digest, FeatureId, Gate, MessageId, PrincipalId, Risk,
     artifact::AdmittedFile,
-    body::{FeatureAction, Finding, GateVerdict, SpecSubmitted, Subject, Task},
+    body::{Finding, GateVerdict, SpecSubmitted, Subject, Task},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -164,6 +165,20 @@ pub struct Feature {
     pub decision: Option<(Digest, bool)>,
     /// The user was asked for this decision.
     pub decision_asked: Option<Digest>,
+    /// Whether the decision that was asked for needs a one-time code.
+    pub decision_needs_code: bool,
+    /// Where the user's decision stands.
+    pub decided_at: u64,
+    /// Who was asked last for a co-sign.
+    pub cosign_to: Option<PrincipalId>,
+    /// Tips by content: what a signature of that content was about.
+    pub heads: BTreeMap<Digest, CommitId>,
+    /// Where the user's newest retry stands: what was judged before is judged again.
+    pub restarted: u64,
+    /// Counted returns by gate that the orchestrator was told about.
+    pub told: BTreeMap<Gate, u32>,
+    /// Events that a person was alerted to, by name.
+    pub alerts: BTreeSet<String>,
     /// Counted returns by gate.
     pub returns: BTreeMap<Gate, u32>,
     /// A landing that was decided and is not merged yet: commit, target branch before, content.
@@ -241,6 +256,13 @@ impl Feature {
             cosign_asked: None,
             decision: None,
             decision_asked: None,
+            decision_needs_code: false,
+            decided_at: 0,
+            cosign_to: None,
+            heads: BTreeMap::new(),
+            restarted: 0,
+            told: BTreeMap::new(),
+            alerts: BTreeSet::new(),
             returns: BTreeMap::new(),
             landing: None,
             merged: None,
@@ -257,13 +279,27 @@ impl Feature {
         self.assigned.get(role).is_some_and(|a| matches!(a.task, Task::Implement | Task::WriteDocs))
     }
 
-    /// The first dev, who is told what the gates say.
+    /// Who is told what the gates say: of those who implement it, the one who pushed last or was given
+    /// the work last.
     pub fn author(&self) -> Option<&PrincipalId> {
+        let pushed = |id: &PrincipalId| self.push.as_ref().filter(|p| p.by == *id).map_or(0, |p| p.index);
         self.assigned
             .iter()
             .filter(|(_, a)| a.task == Task::Implement)
-            .min_by_key(|(_, a)| a.index)
+            .max_by_key(|(id, a)| a.index.max(pushed(id)))
             .map(|(id, _)| id)
+    }
+
+    /// What stands before this record was about another push, another spec or an earlier attempt.
+    pub fn judged_from(&self) -> u64 {
+        let push = self.push.as_ref().map_or(0, |p| p.index);
+        let spec = self.spec.as_ref().map_or(0, |s| s.index);
+        push.max(spec).max(self.restarted)
+    }
+
+    /// Whether it is on its way to the target branch and nothing can stop it any more.
+    pub fn is_landing(&self) -> bool {
+        self.landing.is_some() || self.merged.is_some()
     }
 
     /// The newest verdict of a gate.
@@ -290,30 +326,6 @@ impl Feature {
 }
 
 impl Features {
-    /// Takes in the next record. Records of other subjects are passed over.
-    pub fn apply(&mut self, record: &Record) {
-        self.last = Some(record.index);
-        match &record.envelope.body {
-            Body::FeatureRequested(r) => self.request(record, r.title.clone(), r.text.clone()),
-            Body::Imported(i) => {
-                self.imported = Some(record.index);
-                if i.old.as_ref() != Some(&i.new) {
-                    self.move_main(record.index, i.new.clone(), &i.paths, i.all_paths);
-                }
-            }
-            Body::Merged(m) => {
-                self.move_main(record.index, m.commit.clone(), &m.paths, false);
-                self.feature(record, |f| f.merged = Some(m.commit.clone()));
-            }
-            Body::TestEvidence(e) => {
-                let key = (e.tree.clone(), e.command, e.environment);
-                let evidence = Evidence { purpose: e.purpose.clone(), report: e.report, index: record.index };
-                self.evidence.insert(key, evidence);
-            }
-            _ => self.feature(record, |f| f.apply(record)),
-        }
-    }
-
     /// The features that move, oldest first.
     pub fn active(&self) -> Vec<&Feature> {
         let mut active: Vec<_> = self.by_id.values().filter(|f| f.status == Status::Active).collect();
@@ -324,174 +336,5 @@ impl Features {
     /// How many open features a role works on.
     pub fn load(&self, role: &PrincipalId) -> usize {
         self.by_id.values().filter(|f| f.is_open() && f.assigned.contains_key(role)).count()
-    }
-
-    fn request(&mut self, record: &Record, title: String, text: String) {
-        if let Some(id) = record.envelope.feature.clone() {
-            self.by_id.entry(id.clone()).or_insert_with(|| Feature::new(id, title, text, record));
-        }
-    }
-
-    fn move_main(&mut self, index: u64, to: CommitId, paths: &[String], all_paths: bool) {
-        self.main = Some(to.clone());
-        self.moves.push(MainMove { index, to, paths: paths.iter().cloned().collect(), all_paths });
-    }
-
-    fn feature(&mut self, record: &Record, change: impl FnOnce(&mut Feature)) {
-        let id = record.envelope.feature.as_ref();
-        if let Some(feature) = id.and_then(|id| self.by_id.get_mut(id)) {
-            change(feature);
-        }
-    }
-}
-
-impl Feature {
-    fn apply(&mut self, record: &Record) {
-        let envelope = &record.envelope;
-        match &envelope.body {
-            Body::TaskAssignment(t) => self.assign(record, t.task, &t.paths),
-            Body::SpecSubmitted(spec) => self.take_spec(record, spec),
-            Body::Pushed(p) => self.take_push(record, p),
-            Body::GateVerdict(v) => self.take_verdict(record, v),
-            Body::SignOffRequest(r) => self.take_request(record, r.subject, r.content),
-            Body::SignOffApproval(a) => self.sign(record, a.subject, a.content, Vec::new(), true),
-            Body::SignOffRejection(r) => self.sign(record, r.subject, r.content, r.findings.clone(), false),
-            Body::GateRequest(g) if g.gate == Gate::Deploy => self.proposal = Some((g.content, record.index)),
-            Body::CoSignRequest(r) => self.cosign_asked = Some(r.content),
-            Body::CoSign(c) => self.cosign = Some((c.content, c.granted, record.index)),
-            Body::CriticalDecisionRequest(r) => self.decision_asked = Some(r.decision),
-            Body::DecisionAnnouncement(d) => self.decision = Some((d.decision, d.approved)),
-            Body::LockRequest(l) => self.claim.extend(l.widen.iter().cloned()),
-            Body::FeatureControl(c) => self.control(c.action),
-            Body::Landing(l) => self.landing = Some((l.commit.clone(), l.main.clone(), l.content)),
-            Body::Delivered(d) => self.status = Status::Done(d.commit.clone()),
-            _ => {}
-        }
-    }
-
-    fn assign(&mut self, record: &Record, task: Task, paths: &[String]) {
-        let foureyes_protocol::Address::One(role) = &record.envelope.to else { return };
-        // A message to mend goes to somebody who has an assignment already: it keeps its task.
-        if task != Task::Mend || !self.assigned.contains_key(role) {
-            self.assigned.insert(role.clone(), Assignment { task, index: record.index });
-        }
-        if task == Task::Implement {
-            self.claim.extend(paths.iter().cloned());
-        }
-    }
-
-    fn take_spec(&mut self, record: &Record, spec: &SpecSubmitted) {
-        let content = Digest::of(&foureyes_protocol::canonical::to_bytes(spec));
-        self.spec =
-            Some(Spec { by: record.envelope.from.clone(), index: record.index, content, spec: spec.clone() });
-        self.claim = spec.paths.iter().cloned().collect();
-    }
-
-    fn take_push(&mut self, record: &Record, pushed: &foureyes_protocol::body::Pushed) {
-        self.contributors.insert(pushed.by.clone());
-        let named = pushed.change.contributors.iter().filter_map(|c| PrincipalId::new(c).ok());
-        self.contributors.extend(named);
-        self.push = Some(Push {
-            by: pushed.by.clone(),
-            index: record.index,
-            content: pushed.change.content(),
-            change: pushed.change.clone(),
-            facts: pushed.facts.clone(),
-        });
-        // A push re-runs GREEN and voids PEER and QA; before GREEN it re-runs RED.
-        if self.gate > Gate::Green {
-            self.enter(Gate::Green, record);
-        }
-        self.landing = None;
-    }
-
-    fn take_verdict(&mut self, record: &Record, verdict: &GateVerdict) {
-        match verdict.outcome {
-            Outcome::Passed | Outcome::NotApplicable => self.pass(record, verdict),
-            Outcome::Checked => self.admit(verdict),
-            Outcome::Returned => self.go_back(record, verdict),
-            Outcome::Broken => self.status = Status::Waiting(format!("user: {}", verdict.summary)),
-        }
-        self.verdicts.push(Verdict { index: record.index, at_ms: record.at_ms, verdict: verdict.clone() });
-    }
-
-    fn pass(&mut self, record: &Record, verdict: &GateVerdict) {
-        self.admit(verdict);
-        if let Some(next) = verdict.gate.next().filter(|_| verdict.gate == self.gate) {
-            self.enter(next, record);
-        }
-    }
-
-    fn admit(&mut self, verdict: &GateVerdict) {
-        if matches!(verdict.gate, Gate::Red | Gate::Green) && !verdict.admitted.is_empty() {
-            self.admitted = verdict.admitted.clone();
-            self.failing = verdict.failing.clone();
-        }
-        if verdict.gate == Gate::Red {
-            self.known_failures = verdict.known_failures.clone();
-        }
-    }
-
-    fn go_back(&mut self, record: &Record, verdict: &GateVerdict) {
-        if verdict.counts {
-            *self.returns.entry(verdict.gate).or_default() += 1;
-        }
-        let target = match verdict.gate {
-            Gate::Spec => Gate::Spec,
-            Gate::Red => Gate::Red,
-            _ => Gate::Green,
-        };
-        if target < self.gate {
-            self.enter(target, record);
-        }
-    }
-
-    fn enter(&mut self, gate: Gate, record: &Record) {
-        self.gate = gate;
-        self.since = record.index;
-        self.since_ms = record.at_ms;
-    }
-
-    fn take_request(&mut self, record: &Record, subject: Subject, content: Digest) {
-        let foureyes_protocol::Address::One(to) = &record.envelope.to else { return };
-        self.requests.push(Request {
-            id: record.envelope.id,
-            to: to.clone(),
-            subject,
-            content,
-            index: record.index,
-            at_ms: record.at_ms,
-            answered: false,
-        });
-    }
-
-    fn sign(
-        &mut self,
-        record: &Record,
-        subject: Subject,
-        content: Digest,
-        findings: Vec<Finding>,
-        approved: bool,
-    ) {
-        let by = record.envelope.from.clone();
-        for request in &mut self.requests {
-            if request.to == by && request.subject == subject && request.content == content {
-                request.answered = true;
-            }
-        }
-        self.signatures.push(Signature { by, subject, content, approved, index: record.index, findings });
-    }
-
-    fn control(&mut self, action: FeatureAction) {
-        match (action, &self.status) {
-            (_, Status::Done(_)) => {}
-            (FeatureAction::Cancel, _) => self.status = Status::Cancelled,
-            (FeatureAction::Pause, Status::Active | Status::Waiting(_)) => self.status = Status::Paused,
-            (FeatureAction::Retry | FeatureAction::Reopen, _) => {
-                self.status = Status::Active;
-                self.returns.clear();
-            }
-            (FeatureAction::Pause, _) => {}
-        }
     }
 }

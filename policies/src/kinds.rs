@@ -1,7 +1,7 @@
 //! Kinds of change: the spec names one, the runtime checks from the diff that it fits and says
 //! otherwise which kind would.
 
-use foureyes_protocol::{ChangeFacts, ChangeKind, ChangeSummary, Code, Reason, change::FileStatus};
+use foureyes_protocol::{ChangeFacts, ChangeKind, ChangeSummary, Code, Family, Reason, change::FileStatus};
 
 /// What a kind asks of the gates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,15 @@ pub fn demands(kind: ChangeKind) -> Demands {
             user_signs: true,
             ..Demands::without_red("tooling and protected paths have no test of their own", Some(2))
         },
+    }
+}
+
+/// The families that write a change of this kind, in the order in which they are asked.
+pub fn writers(kind: ChangeKind) -> &'static [Family] {
+    match kind {
+        ChangeKind::Docs => &[Family::Docs, Family::Dev, Family::Architect],
+        ChangeKind::Tests => &[Family::Qa, Family::Dev, Family::Architect],
+        _ => &[Family::Dev, Family::Architect],
     }
 }
 

@@ -4,19 +4,26 @@
 //! after a crash) never does anything twice, and a restart needs no memory but the ledger. Jobs run
 //! outside (git, test runs); the caller keeps the set of those under way and starts each once.
 
+mod after;
 mod deploy;
 mod green;
 mod peer;
 mod qa;
 mod red;
+mod returns;
+mod seats;
 mod spec;
+
+pub use deploy::deploy_decision;
+pub use red::tests_content;
 
 use crate::{
     approvals,
-    features::{Feature, Features},
+    features::{Feature, Features, Status},
     kinds::{self, Demands},
     signers::{self, Team},
 };
+use foureyes_config::sections::gates::Gates;
 use foureyes_protocol::{
     Address, Body, ChangeKind, CommitId, Digest, Family, FeatureId, Gate, Outcome, PrincipalId, Priority,
     Reason, Risk,
@@ -43,6 +50,40 @@ pub struct Rules<'a> {
     pub returns_user: u32,
     /// Whether everything is frozen.
     pub frozen: bool,
+}
+
+/// Numbers of the configuration that only some steps need, and the time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Numbers {
+    /// Now, in milliseconds since the Unix epoch; 0 where nothing is to fall due.
+    pub now_ms: u64,
+    /// So many counted returns from DEPLOY…
+    pub deploy_returns: u32,
+    /// …within this time, in milliseconds, reach the user.
+    pub deploy_returns_within_ms: u64,
+    /// Up to so many changed lines since their last look, reviewers need to read only the mend.
+    pub mend_lines: u64,
+    /// When a qa must have looked at a fast-track change, in milliseconds after it landed.
+    pub spot_check_due_ms: u64,
+    /// Share of the co-signs granted by rule at risk LOW that the librarian checks, 0 to 1.
+    pub cosign_low: f64,
+    /// The same at risk MEDIUM.
+    pub cosign_medium: f64,
+}
+
+impl Numbers {
+    /// The numbers of a configuration.
+    pub fn of(gates: &Gates, now_ms: u64) -> Self {
+        Self {
+            now_ms,
+            deploy_returns: gates.deploy_returns.count,
+            deploy_returns_within_ms: gates.deploy_returns.within.0,
+            mend_lines: gates.mend_lines,
+            spot_check_due_ms: gates.spot_checks.qa_due.0,
+            cosign_low: gates.spot_checks.cosign_low,
+            cosign_medium: gates.spot_checks.cosign_medium,
+        }
+    }
 }
 
 /// Something the runtime says.
@@ -98,30 +139,34 @@ pub enum Step {
     Job(Job),
 }
 
-/// Everything that has to be done now. Empty while frozen.
+/// Everything that has to be done now, by the default [`Numbers`] and with nothing falling due.
 pub fn plan(features: &Features, rules: &Rules) -> Vec<Step> {
+    plan_with(features, rules, &Numbers::of(&Gates::default(), 0))
+}
+
+/// Everything that has to be done now. Empty while frozen.
+pub fn plan_with(features: &Features, rules: &Rules, numbers: &Numbers) -> Vec<Step> {
     if rules.frozen {
         return Vec::new();
     }
-    let mut steps: Vec<Step> = Vec::new();
-    for feature in features.active() {
-        steps.extend(Planner { features, feature, rules }.steps());
-    }
-    one_landing(features, steps)
+    let planner = |feature| Planner { features, feature, rules, numbers };
+    let active = features.active();
+    let mut steps: Vec<Step> = active.iter().flat_map(|f| planner(f).steps()).collect();
+    one_landing(&mut steps, |id| features.by_id.get(id).map(|f| planner(f).landing_place()));
+    let landed = features.by_id.values().filter(|f| matches!(f.status, Status::Done(_)));
+    steps.extend(landed.flat_map(|f| planner(f).after_landing()));
+    steps
 }
 
-/// The landing queue: one change at a time, the one that passed QA first.
-fn one_landing(features: &Features, steps: Vec<Step>) -> Vec<Step> {
-    let since = |id: &FeatureId| features.by_id.get(id).map_or(u64::MAX, |f| f.since);
+/// The landing queue: one change at a time, in the order in which they became ready. What has begun is
+/// finished first, or a later one would land under it.
+fn one_landing(steps: &mut Vec<Step>, place: impl Fn(&FeatureId) -> Option<(u8, u64)>) {
     let lands = |s: &Step| match s {
-        Step::Job(job @ (Job::Land(..) | Job::Deliver(..))) => {
-            Some((matches!(job, Job::Land(..)), since(job.feature()), job.clone()))
-        }
+        Step::Job(job @ (Job::Land(..) | Job::Deliver(..))) => Some((place(job.feature()), job.clone())),
         _ => None,
     };
-    // A merge that has not been delivered goes before the next landing.
     let first = steps.iter().filter_map(lands).min();
-    steps.into_iter().filter(|s| lands(s).is_none_or(|l| Some(l) == first)).collect()
+    steps.retain(|s| lands(s).is_none_or(|l| Some(l) == first));
 }
 
 /// The plan of one feature.
@@ -129,6 +174,7 @@ struct Planner<'a> {
     features: &'a Features,
     feature: &'a Feature,
     rules: &'a Rules<'a>,
+    numbers: &'a Numbers,
 }
 
 impl Planner<'_> {
@@ -136,17 +182,18 @@ impl Planner<'_> {
         if let Some(step) = self.unfinished_landing() {
             return vec![step];
         }
-        if let Some(steps) = self.too_many_returns() {
-            return steps;
+        if let Some(step) = self.too_many_returns() {
+            return vec![step];
         }
-        match self.feature.gate {
+        let gate = match self.feature.gate {
             Gate::Spec => self.spec(),
             Gate::Red => self.red(),
             Gate::Green => self.green(),
             Gate::Peer => self.peer(),
             Gate::Qa => self.qa(),
             Gate::Deploy => self.deploy(),
-        }
+        };
+        self.tell_orchestrator().into_iter().chain(gate).collect()
     }
 
     /// A landing that was decided, or a merge that was not delivered, is finished before all else.
@@ -160,16 +207,18 @@ impl Planner<'_> {
         Some(Step::Job(Job::Land(id, push.change.head.clone(), main.clone())))
     }
 
-    /// Five counted returns of one gate: the user decides. (Three are told to the orchestrator.)
-    fn too_many_returns(&self) -> Option<Vec<Step>> {
-        let worst = self.feature.returns.iter().max_by_key(|(_, n)| **n)?;
-        let (gate, n) = (*worst.0, *worst.1);
-        if n < self.rules.returns_user {
-            return None;
-        }
-        let summary =
-            format!("{gate} was returned {n} times; `agents feature retry {}` or `cancel`", self.feature.id);
-        Some(vec![self.verdict_to_user(gate, Outcome::Broken, summary)])
+    /// Its place in the landing queue: merged before begun before ready, then by when it became ready.
+    fn landing_place(&self) -> (u8, u64) {
+        let f = self.feature;
+        let class = match (&f.merged, &f.landing) {
+            (Some(_), _) => 0,
+            (None, Some(_)) => 1,
+            (None, None) => 2,
+        };
+        let signed = f.signatures.iter().map(|s| s.index).max();
+        let told =
+            [f.proposal.map(|p| p.1), f.cosign.map(|c| c.2), signed, self.current_run().map(|r| r.index)];
+        (class, told.into_iter().flatten().fold(f.since.max(f.decided_at).max(f.restarted), u64::max))
     }
 
     fn verdict_to_user(&self, gate: Gate, outcome: Outcome, summary: String) -> Step {
@@ -245,34 +294,6 @@ impl Planner<'_> {
         by.and_then(|by| self.rules.team.roster.family(by)).unwrap_or(Family::Dev)
     }
 
-    /// Requests still missing for `wanted` sign-offs of a subject, drawn now; nobody is asked twice and
-    /// a signer who cannot act any more is replaced.
-    fn ask(
-        &self,
-        subject: Subject,
-        content: Digest,
-        wanted: usize,
-        chains: &[Vec<Family>],
-        text: &str,
-    ) -> Vec<Step> {
-        let signed = self.approvers(subject, content);
-        let waiting = self.waiting(subject, content);
-        let mut excluded = self.never(subject);
-        excluded.extend(signed.iter().cloned());
-        excluded.extend(waiting.iter().cloned());
-        let mut steps = Vec::new();
-        for nth in signed.len() + waiting.len()..wanted {
-            let chain = &chains[nth.min(chains.len() - 1)];
-            let context = format!("{}/{subject}/{content}/{nth}/{}", self.feature.id, self.feature.since);
-            let Some(signer) = self.rules.team.next_signer(chain, &excluded, context.as_bytes()) else {
-                break;
-            };
-            excluded.insert(signer.clone());
-            steps.push(self.say(signer, self.request(subject, content, text), Priority::Normal));
-        }
-        steps
-    }
-
     /// Who was asked for this content, can still act and has not answered in a way that stands.
     fn waiting(&self, subject: Subject, content: Digest) -> BTreeSet<PrincipalId> {
         let unavailable = self.rules.team.unavailable;
@@ -281,7 +302,7 @@ impl Planner<'_> {
             r.subject == subject
                 && r.content == content
                 && !r.answered
-                && r.index >= void_since
+                && r.index > void_since
                 && !unavailable.contains(&r.to)
         });
         open.map(|r| r.to.clone()).collect()
@@ -291,7 +312,7 @@ impl Planner<'_> {
     fn void_since(&self, subject: Subject) -> u64 {
         match subject {
             Subject::Spec | Subject::Tests => 0,
-            _ => self.feature.push.as_ref().map_or(0, |p| p.index),
+            _ => self.feature.judged_from(),
         }
     }
 
@@ -335,8 +356,9 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether somebody who can act has this task.
     fn assigned_for(&self, task: Task) -> bool {
-        self.feature.assignees(task).next().is_some()
+        self.feature.assignees(task).any(|role| !self.rules.team.unavailable.contains(role))
     }
 
     /// The role that was drawn for a task from the least loaded of these families.

@@ -1,11 +1,13 @@
 //! DEPLOY: proposed by the orchestrator, co-signed, landed one at a time on the target branch as it
 //! is now.
 
-use super::{Digest, Gate, Job, Outcome, Planner, PrincipalId, Priority, Risk, Step, Subject, Task};
+use super::{
+    Digest, Gate, Job, Outcome, Planner, PrincipalId, Priority, Risk, Step, Subject, Task, seats::Seated,
+};
 use crate::features::Push;
 use foureyes_protocol::{
     Address, Family,
-    body::{CoSign, CoSignRequest, CriticalDecisionRequest, TaskAssignment},
+    body::{CoSign, CoSignRequest, CriticalDecisionRequest},
 };
 
 /// What the user's second factor is bound to when a change of CRITICAL risk lands.
@@ -40,11 +42,11 @@ impl Planner<'_> {
         if let Some(refusal) = self.refusal(Subject::Docs, push.content) {
             return Some(vec![self.returned(Gate::Deploy, super::peer::rejected(refusal))]);
         }
-        let signed = self.approvers(Subject::Docs, push.content);
         let text = "user-facing paths changed: is the documentation right?";
-        signed
-            .is_empty()
-            .then(|| self.ask(Subject::Docs, push.content, 1, &[self.chain(Subject::Docs)], text))
+        match self.seat(Subject::Docs, push.content, &[self.chain(Subject::Docs)], text) {
+            Seated::All(_) => None,
+            Seated::Waiting(steps) => Some(steps),
+        }
     }
 
     fn proposal(&self, push: &Push) -> Option<Vec<Step>> {
@@ -52,10 +54,14 @@ impl Planner<'_> {
             return None;
         }
         let orchestrator = self.draw_role(&[Family::Orchestrator], "propose")?;
-        let asked = self.feature.assigned.get(&orchestrator);
-        let fresh = asked.is_some_and(|a| a.task == Task::ProposeDeploy && a.index > push.index);
+        let unavailable = self.rules.team.unavailable;
+        let fresh = self.feature.assigned.iter().any(|(role, a)| {
+            a.task == Task::ProposeDeploy
+                && a.index > self.feature.judged_from()
+                && !unavailable.contains(role)
+        });
         let text = "all gates before DEPLOY are passed: propose it with the tool `propose_deploy`".to_owned();
-        let task = TaskAssignment { ..self.task(Task::ProposeDeploy, text) };
+        let task = self.task(Task::ProposeDeploy, text);
         Some(if fresh { Vec::new() } else { vec![self.say(orchestrator, task, Priority::High)] })
     }
 
@@ -74,14 +80,16 @@ impl Planner<'_> {
             let granted = CoSign { content: push.content, granted: true, by_rule: true, points: Vec::new() };
             return Some(vec![self.say(Address::system(), granted, Priority::Normal)]);
         }
-        if self.feature.cosign_asked == Some(push.content) {
+        let asked =
+            self.feature.cosign_to.as_ref().filter(|_| self.feature.cosign_asked == Some(push.content));
+        if asked.is_some_and(|to| !self.rules.team.unavailable.contains(to)) {
             return Some(Vec::new());
         }
         let to = self.draw_role(&[Family::Librarian], "cosign").unwrap_or_else(PrincipalId::user);
         Some(vec![self.say(to, self.cosign_request(push), Priority::High)])
     }
 
-    fn cosign_request(&self, push: &Push) -> CoSignRequest {
+    pub(super) fn cosign_request(&self, push: &Push) -> CoSignRequest {
         let points = [
             "RED, GREEN and QA are runs of the runtime",
             "nobody signed a change of their own",

@@ -1,17 +1,23 @@
 //! GREEN: the runtime's own run of the tip.
 
-use super::{Gate, Job, Outcome, Planner, Step, kinds};
+use super::{Gate, Job, Outcome, Planner, Step, Task, kinds};
 use crate::features::Push;
 use foureyes_protocol::{ChangeKind, body::GateVerdict};
 
 impl Planner<'_> {
     pub(super) fn green(&self) -> Vec<Step> {
         let Some(push) = &self.feature.push else { return Vec::new() };
-        let judged = self.feature.verdict(Gate::Green).is_some_and(|v| v.index > push.index);
+        if !self.assigned_for(Task::Implement) {
+            return self.assign_work();
+        }
+        let since = self.feature.judged_from();
+        let fresh = || {
+            self.feature.verdicts.iter().filter(|v| v.index > since && v.verdict.outcome != Outcome::Broken)
+        };
         // A return from a later gate waits for the author's next push.
-        let sent_back = self.feature.verdicts.iter().any(|v| {
-            v.index > push.index && v.verdict.gate > Gate::Green && v.verdict.outcome == Outcome::Returned
-        });
+        let judged = fresh().any(|v| v.verdict.gate == Gate::Green);
+        let sent_back =
+            fresh().any(|v| v.verdict.gate > Gate::Green && v.verdict.outcome == Outcome::Returned);
         if judged || sent_back || self.waits_for_code(push) {
             return Vec::new();
         }
@@ -30,7 +36,9 @@ impl Planner<'_> {
 
     /// After RED the branch holds tests only: the author is at work.
     fn waits_for_code(&self, push: &Push) -> bool {
-        let tests_only = push.change.files.iter().all(|f| push.facts.is_test(&f.path));
+        let facts = &push.facts;
+        let is_test = |path: &String| facts.is_test(path) || facts.test_infrastructure.contains(path);
+        let tests_only = push.change.files.iter().all(|f| is_test(&f.path));
         tests_only && matches!(self.kind(), ChangeKind::Feature | ChangeKind::Fix)
     }
 }

@@ -1,7 +1,7 @@
 //! QA: the full run on the merge result, and above the threshold two signatures on it.
 
-use super::{Family, Gate, Job, Outcome, Planner, Step, Subject, spec::names};
-use crate::features::Verdict;
+use super::{Gate, Job, Outcome, Planner, PrincipalId, Step, Subject, seats::Seated, spec::names};
+use crate::{approvals, features::Verdict};
 use foureyes_protocol::body::GateVerdict;
 
 impl Planner<'_> {
@@ -19,8 +19,13 @@ impl Planner<'_> {
     /// feature goes back without a count.
     pub(super) fn approvals_void(&self) -> bool {
         let Some(push) = &self.feature.push else { return false };
-        let signed = self.approvers(Subject::Change, push.content).len();
-        signed < self.wanted()
+        let signed = self.approvers(Subject::Change, push.content);
+        let peer = self.feature.verdict(Gate::Peer);
+        self.main_touched() || peer.is_some_and(|v| v.verdict.signers.iter().any(|s| !signed.contains(s)))
+    }
+
+    pub(super) fn main_touched(&self) -> bool {
+        approvals::main_touched(self.features, self.feature, self.rules.is_manifest)
     }
 
     pub(super) fn void_approvals(&self) -> Step {
@@ -61,30 +66,29 @@ impl Planner<'_> {
         if let Some(refusal) = self.refusal(Subject::Verification, push.content) {
             return vec![self.returned(Gate::Qa, super::peer::rejected(refusal))];
         }
-        let wanted = if push.facts.above_threshold() { 2 } else { 0 };
-        let signed: Vec<_> = self.approvers(Subject::Verification, push.content).into_iter().collect();
-        if signed.len() >= wanted {
-            let eyes = if signed.is_empty() {
-                "the runtime's run suffices (fast track)".to_owned()
-            } else {
-                format!("verified by {}", names(&signed))
-            };
-            let summary = format!("{}; {eyes}", run.verdict.summary);
-            return vec![self.verdict_to_author(GateVerdict {
-                outcome: Outcome::Passed,
-                signers: signed,
-                summary,
-                ..run.verdict.clone()
-            })];
-        }
+        let seats = match push.facts.above_threshold() {
+            true => vec![self.chain(Subject::Verification); 2],
+            false => Vec::new(),
+        };
         let text = format!("{} — verify the change against the spec", run.verdict.summary);
-        let second = vec![Family::Qa, Family::Architect, Family::User];
-        self.ask(
-            Subject::Verification,
-            push.content,
-            wanted,
-            &[self.chain(Subject::Verification), second],
-            &text,
-        )
+        match self.seat(Subject::Verification, push.content, &seats, &text) {
+            Seated::All(signers) => vec![self.pass_qa(run, signers)],
+            Seated::Waiting(steps) => steps,
+        }
+    }
+
+    fn pass_qa(&self, run: &Verdict, signers: Vec<PrincipalId>) -> Step {
+        let eyes = if signers.is_empty() {
+            "the runtime's run suffices (fast track)".to_owned()
+        } else {
+            format!("verified by {}", names(&signers))
+        };
+        let summary = format!("{}; {eyes}", run.verdict.summary);
+        self.verdict_to_author(GateVerdict {
+            outcome: Outcome::Passed,
+            signers,
+            summary,
+            ..run.verdict.clone()
+        })
     }
 }

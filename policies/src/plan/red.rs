@@ -1,6 +1,6 @@
 //! RED: work is assigned, tests come first, the runtime runs them, another pair of eyes signs them.
 
-use super::{Gate, Job, Outcome, Planner, Priority, Step, Subject, Task, kinds, spec::names};
+use super::{Gate, Job, Outcome, Planner, Priority, Step, Subject, Task, kinds, seats::Seated, spec::names};
 use crate::features::{Push, Verdict};
 use foureyes_protocol::{
     Address, Digest, Family, PrincipalId,
@@ -20,7 +20,9 @@ impl Planner<'_> {
             return self.assign_work();
         }
         let Some(push) = &self.feature.push else { return Vec::new() };
-        match self.feature.verdict(Gate::Red).filter(|v| v.index > push.index) {
+        let judged =
+            |v: &&Verdict| v.index > self.feature.judged_from() && v.verdict.outcome != Outcome::Broken;
+        match self.feature.verdict(Gate::Red).filter(judged) {
             None => self.judge_red(push),
             Some(v) if v.verdict.outcome == Outcome::Checked => self.sign_tests(v),
             Some(_) => Vec::new(),
@@ -28,11 +30,13 @@ impl Planner<'_> {
     }
 
     /// The orchestrator names the dev; without one the runtime draws.
-    fn assign_work(&self) -> Vec<Step> {
+    pub(super) fn assign_work(&self) -> Vec<Step> {
         let devs = self.writers();
         let orchestrator = self.draw_role(&[Family::Orchestrator], "assign");
         match orchestrator {
             Some(_) if self.assigned_for(Task::AssignWork) => Vec::new(),
+            // Whoever had the work cannot act any more: it stays in the family.
+            _ if self.feature.assignees(Task::Implement).next().is_some() => self.draw_dev(),
             Some(orchestrator) if !devs.is_empty() => {
                 let text = "name the dev who implements this, with the tool `assign`".to_owned();
                 let task = TaskAssignment { candidates: devs, ..self.task(Task::AssignWork, text) };
@@ -43,12 +47,8 @@ impl Planner<'_> {
     }
 
     fn writers(&self) -> Vec<PrincipalId> {
-        let families: &[Family] = match self.kind() {
-            foureyes_protocol::ChangeKind::Docs => &[Family::Docs, Family::Dev],
-            foureyes_protocol::ChangeKind::Tests => &[Family::Qa, Family::Dev],
-            _ => &[Family::Dev, Family::Architect],
-        };
         let none = std::collections::BTreeSet::new();
+        let families = kinds::writers(self.kind());
         families.iter().map(|f| self.rules.team.free(*f, &none)).find(|c| !c.is_empty()).unwrap_or_default()
     }
 
@@ -83,17 +83,32 @@ impl Planner<'_> {
             let reason = super::peer::rejected(refusal);
             return vec![self.returned(Gate::Red, reason)];
         }
+        let text = format!("{} — do these tests say what the spec asks for?", checked.verdict.summary);
+        match self.seat(Subject::Tests, content, &self.test_seats(), &text) {
+            Seated::All(signers) => vec![self.pass_red(checked, signers)],
+            Seated::Waiting(steps) => steps,
+        }
+    }
+
+    /// One; two where test infrastructure changes; a qa besides where tests are declared to pass from
+    /// the start.
+    fn test_seats(&self) -> Vec<Vec<Family>> {
         let infrastructure =
             self.feature.push.as_ref().is_some_and(|p| !p.facts.test_infrastructure.is_empty());
-        let wanted = if infrastructure { 2 } else { 1 };
-        let signed: Vec<_> = self.approvers(Subject::Tests, content).into_iter().collect();
-        if signed.len() >= wanted {
-            let summary = format!("{}; tests signed by {}", checked.verdict.summary, names(&signed));
-            let verdict =
-                GateVerdict { outcome: Outcome::Passed, signers: signed, summary, ..checked.verdict.clone() };
-            return vec![self.verdict_to_author(verdict)];
+        let mut seats = vec![self.chain(Subject::Tests); if infrastructure { 2 } else { 1 }];
+        if self.feature.spec.as_ref().is_some_and(|s| !s.spec.characterisation.is_empty()) {
+            seats.insert(0, vec![Family::Qa, Family::User]);
         }
-        let text = format!("{} — do these tests say what the spec asks for?", checked.verdict.summary);
-        self.ask(Subject::Tests, content, wanted, &[self.chain(Subject::Tests)], &text)
+        seats
+    }
+
+    fn pass_red(&self, checked: &Verdict, signers: Vec<PrincipalId>) -> Step {
+        let summary = format!("{}; tests signed by {}", checked.verdict.summary, names(&signers));
+        self.verdict_to_author(GateVerdict {
+            outcome: Outcome::Passed,
+            signers,
+            summary,
+            ..checked.verdict.clone()
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! SPEC: a planner writes, the risk decides who reads.
 
-use super::{Gate, Job, Outcome, Planner, Priority, Risk, Step, Subject, Task};
-use foureyes_protocol::{Address, Family, body::GateVerdict};
+use super::{Gate, Job, Outcome, Planner, Priority, Risk, Step, Subject, Task, seats::Seated};
+use foureyes_protocol::{Address, ChangeKind, Family, body::GateVerdict};
 
 const WRITERS: [Family; 4] = [Family::Planner, Family::Architect, Family::Orchestrator, Family::Dev];
 
@@ -25,6 +25,9 @@ impl Planner<'_> {
     }
 
     fn judge_spec(&self, spec: &crate::features::Spec) -> Vec<Step> {
+        if let Some(step) = self.unjudgeable(spec) {
+            return vec![step];
+        }
         let last_return = self.feature.verdict(Gate::Spec).map_or(0, |v| v.index);
         if let Some(refusal) = self.refusal(Subject::Spec, spec.content) {
             if last_return > refusal.index {
@@ -32,15 +35,49 @@ impl Planner<'_> {
             }
             return vec![self.return_spec(spec, refusal)];
         }
-        let wanted = if self.feature.risk() >= Risk::High { 2 } else { 0 };
-        let signed = self.approvers(Subject::Spec, spec.content);
-        if signed.len() >= wanted {
-            return vec![self.pass_spec(spec, signed.into_iter().collect())];
+        match self.seat(Subject::Spec, spec.content, &self.spec_seats(), &spec.spec.text) {
+            Seated::All(signers) => vec![self.pass_spec(spec, signers)],
+            Seated::Waiting(steps) => steps,
         }
-        // The other planner reviews, an architect judges feasibility.
+    }
+
+    /// Without a test command nothing but documentation, chores and a first suite can be judged.
+    fn unjudgeable(&self, spec: &crate::features::Spec) -> Option<Step> {
+        let judgeable = matches!(spec.spec.kind, ChangeKind::Docs | ChangeKind::Chore | ChangeKind::Tests);
+        if self.rules.has_suite || judgeable {
+            return None;
+        }
+        let text = format!(
+            "no test command is configured, so a change of kind {} cannot be judged: set `gates.suite.command` (a suite can be the first feature, of kind tests), then `agents feature retry {}`",
+            spec.spec.kind, self.feature.id
+        );
+        let verdict =
+            GateVerdict { content: spec.content, summary: text, ..self.verdict(Gate::Spec, Outcome::Broken) };
+        Some(self.say(Address::user(), verdict, Priority::High))
+    }
+
+    /// From HIGH on the other planner reviews and an architect judges feasibility; the user reads what
+    /// is critical.
+    pub(super) fn spec_seats(&self) -> Vec<Vec<Family>> {
+        let review = self.chain(Subject::Spec);
         let feasibility = vec![Family::Architect, Family::Planner, Family::User];
-        let chains = [self.chain(Subject::Spec), feasibility];
-        self.ask(Subject::Spec, spec.content, wanted, &chains, &spec.spec.text)
+        match self.feature.risk() {
+            Risk::Low | Risk::Medium => Vec::new(),
+            Risk::High => vec![review, feasibility],
+            Risk::Critical => vec![vec![Family::User], review, feasibility],
+        }
+    }
+
+    /// A risk that only the diff shows asks for the readers of the spec that it had not.
+    pub(super) fn late_review(&self) -> Option<Vec<Step>> {
+        let spec = self.feature.spec.as_ref()?;
+        if let Some(refusal) = self.refusal(Subject::Spec, spec.content) {
+            return Some(vec![self.return_spec(spec, refusal)]);
+        }
+        match self.seat(Subject::Spec, spec.content, &self.spec_seats(), &spec.spec.text) {
+            Seated::All(_) => None,
+            Seated::Waiting(steps) => Some(steps),
+        }
     }
 
     fn pass_spec(&self, spec: &crate::features::Spec, signers: Vec<foureyes_protocol::PrincipalId>) -> Step {
