@@ -93,7 +93,7 @@ impl Client {
     /// # Errors
     /// The refusal of a rule, a call that is not understood, or a lost connection.
     pub fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, ToolError> {
-        self.request("tools/call", &json!({"name": tool, "arguments": arguments})).and_then(outcome)
+        self.request("tools/call", &json!({"name": tool, "arguments": arguments})).and_then(|r| outcome(&r))
     }
 
     /// As [`Client::call`], under a key: a second call with the same key is the same call.
@@ -103,7 +103,7 @@ impl Client {
     pub fn call_once(&mut self, tool: &str, arguments: Value, key: &str) -> Result<Value, ToolError> {
         let meta = json!({"claudecode/toolUseId": key});
         self.request("tools/call", &json!({"name": tool, "arguments": arguments, "_meta": meta}))
-            .and_then(outcome)
+            .and_then(|r| outcome(&r))
     }
 
     /// The names of the tools that this role is shown.
@@ -121,7 +121,7 @@ impl Client {
         let id = self.next;
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
         loop {
-            let mut message = self.receive()?;
+            let message = self.receive()?;
             // A complaint about a line that could not be read has no id; only ours was sent.
             if message["id"] != id && (!message["id"].is_null() || message.get("error").is_none()) {
                 continue;
@@ -129,7 +129,7 @@ impl Client {
             if let Some(error) = message.get("error") {
                 return Err(ToolError::bad_call(error["message"].as_str().unwrap_or("no reason given")));
             }
-            return Ok(message["result"].take());
+            return Ok(message["result"].clone());
         }
     }
 
@@ -151,13 +151,13 @@ impl Client {
 }
 
 /// What a `tools/call` came to: the structured content, else the text.
-fn outcome(mut result: Value) -> Result<Value, ToolError> {
+fn outcome(result: &Value) -> Result<Value, ToolError> {
     let text = result["content"][0]["text"].as_str().unwrap_or_default().to_owned();
     if result["isError"] == true {
         return Err(ToolError::refusal(text));
     }
-    match result["structuredContent"].take() {
+    match &result["structuredContent"] {
         Value::Null => Ok(serde_json::from_str(&text).unwrap_or(Value::String(text))),
-        structured => Ok(structured),
+        structured => Ok(structured.clone()),
     }
 }

@@ -13,3 +13,8 @@ pub mod server;
 mod tools;
 
 pub use server::{ChannelHandlers, Gateway};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ pub(crate) use refusal::Refusal;
 use foureyes_ports::governance::{Draft, Governance};
 use foureyes_protocol::{Body, Digest, Family, Kind, Label, PrincipalId, Priority};
 use futures::future::BoxFuture;
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::{JsonSchema, generate::SchemaSettings, transform::RestrictFormats};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -118,8 +118,7 @@ impl Tool {
         if self.says {
             let about = "Optional: a repeated call with the same key is the same call";
             let key = json!({"type": "string", "maxLength": MAX_KEY, "description": about});
-            let properties = schema.entry("properties").or_insert_with(|| json!({}));
-            if let Some(properties) = properties.as_object_mut() {
+            if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
                 properties.insert(KEY.to_owned(), key);
             }
         }
@@ -171,10 +170,15 @@ fn schema_of<T: JsonSchema>() -> Map<String, Value> {
     let settings = SchemaSettings::draft2020_12().with(|s| {
         s.inline_subschemas = true;
         s.meta_schema = None;
+        // Formats such as `uint64` are no part of the standard, and some clients reject them.
+        let mut formats = RestrictFormats::default();
+        formats.infer_from_meta_schema = false;
+        s.transforms.push(Box::new(formats));
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
     let mut schema = std::mem::take(schema.ensure_object());
     schema.remove("title");
     schema.remove("description");
+    schema.entry("properties").or_insert_with(|| json!({}));
     schema
 }

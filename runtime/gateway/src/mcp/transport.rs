@@ -277,7 +277,7 @@ fn unreadable(text: &[u8], error: &serde_json::Error) -> Value {
     let refusal = Refusal::new(Code::Malformed, format!("the line is no JSON-RPC message: {error}"))
         .next("send one JSON-RPC 2.0 message a line");
     match serde_json::from_slice::<Value>(text) {
-        Ok(mut value) => complaint(value["id"].take(), INVALID_REQUEST, &refusal),
+        Ok(value) => complaint(value["id"].clone(), INVALID_REQUEST, &refusal),
         Err(_) => complaint(Value::Null, PARSE_ERROR, &refusal),
     }
 }

@@ -83,6 +83,28 @@ mod tests {
         assert_eq!(Service::of(&[b"GET /".as_slice(), &[b'a'; MAX - 5]].concat()), Service::Http);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_first_line_that_drips_in_is_given_up() {
+        use tokio::io::AsyncWriteExt;
+        let (mut peer, mut stream) = UnixStream::pair().unwrap();
+        peer.write_all(b"MC").await.unwrap();
+        let begun = tokio::time::Instant::now();
+        assert_eq!(read_first_line(&mut stream).await, None);
+        assert!(begun.elapsed() >= TIME && begun.elapsed() < 2 * TIME);
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_first_line_stays_in_the_stream() {
+        use tokio::io::AsyncWriteExt;
+        let (mut peer, mut stream) = UnixStream::pair().unwrap();
+        peer.write_all(b"SIGN1\nrest").await.unwrap();
+        drop(peer);
+        assert_eq!(read_first_line(&mut stream).await.unwrap(), b"SIGN1\n");
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "rest");
+    }
+
     #[test]
     fn other_first_lines_are_refused() {
         let long = [b'M'; MAX];

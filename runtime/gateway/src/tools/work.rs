@@ -13,7 +13,7 @@ use serde::Deserialize;
 const LOOK_BACK: usize = 200;
 
 pub(super) const TOOLS: &[Tool] = &[
-    tool!(says submit_spec(SubmitSpec) for &[Family::Planner, Family::Architect, Family::Orchestrator],
+    tool!(says submit_spec(SubmitSpec) for &[Family::Planner, Family::Architect, Family::Orchestrator, Family::Dev],
         "Submit the specification of a feature whose spec was asked of you. Others sign it; then a dev starts with the tests."),
     tool!(says assign(Assign) for &[Family::Orchestrator],
         "Give a feature to the dev who implements it. Use it when the runtime asked you to assign work, naming one of its candidates."),
