@@ -1,1 +1,7 @@
-fn main() {}
+//! The one binary of Foureyes.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    foureyes_cli::main()
+}

@@ -1,0 +1,412 @@
+//! The command line: names, arguments and help.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use foureyes_protocol::{FeatureId, PrincipalId};
+use std::path::PathBuf;
+
+/// A governed team of coding agents on your repository.
+#[derive(Debug, Parser)]
+#[command(name = "agents", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// The repository (default: the one around the current directory)
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Everywhere")]
+    pub repo: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the team, or continue where it was
+    Run(RunArgs),
+    /// Write .agents/config.yaml for this repository
+    Init(InitArgs),
+    /// Show what a configuration would allow and accept it
+    Trust(TrustArgs),
+    /// Check a configuration without starting anything
+    Check(CheckArgs),
+    /// Look for what is missing on this machine
+    Doctor(DoctorArgs),
+    /// The whole at one glance
+    Status(StatusArgs),
+    /// Roles and services with their health
+    Ps(JsonArg),
+    /// What happened, line by line
+    Logs(LogsArgs),
+    /// Watch the terminals: all in tmux, or one role here
+    Attach(AttachArgs),
+    /// Send a message to a role, a family or all
+    Send(SendArgs),
+    /// What waits for you
+    Inbox(JsonArg),
+    /// Answer a question
+    Answer(AnswerArgs),
+    /// Ask for features and steer them
+    #[command(subcommand)]
+    Feature(FeatureCommand),
+    /// Where features stand in the five gates
+    Gate(GateArgs),
+    /// Approve what waits for your decision
+    Approve(ApproveArgs),
+    /// Reject it, with what has to change
+    Reject(RejectArgs),
+    /// Stop everything that changes something
+    Freeze(FreezeArgs),
+    /// Lift a freeze (asks for your second factor)
+    Unfreeze(UnfreezeArgs),
+    /// The keys of the roles and of the gates
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Who wrote a commit, and whether it passed the gates
+    Verify(VerifyArgs),
+    /// Your second factor
+    #[command(name = "2fa", subcommand)]
+    SecondFactor(SecondFactorCommand),
+    /// Check or export the ledger
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Restart or pause a role
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Faults on purpose
+    #[command(subcommand, hide = true)]
+    Debug(DebugCommand),
+    /// End the team in good order
+    Down,
+    /// Completions for your shell
+    Completions(CompletionsArgs),
+}
+
+/// Machine-readable output.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct JsonArg {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `agents run`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// A configuration file, or `demo` [default: .agents/config.yaml of the repository]
+    pub config: Option<String>,
+    /// A feature to work on; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub task: Vec<String>,
+    /// End when every feature is delivered or cancelled
+    #[arg(long)]
+    pub until_done: bool,
+    /// Install what is missing, with this system's package manager
+    #[arg(long)]
+    pub fix: bool,
+    /// Run without a wall around the agents: rules become advice
+    #[arg(long, value_name = "TIER")]
+    pub tier: Option<TierArg>,
+    /// Say what would be done and start nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Lines instead of the full-screen view
+    #[arg(long, conflicts_with = "json")]
+    pub plain: bool,
+    /// JSON lines instead of the full-screen view
+    #[arg(long)]
+    pub json: bool,
+    /// The repository, filled in from the option that every command has.
+    #[arg(skip)]
+    pub repo: Option<PathBuf>,
+}
+
+/// A tier that may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TierArg {
+    /// No sandbox.
+    Advisory,
+}
+
+/// `agents init`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct InitArgs {
+    /// Take what was found and ask nothing
+    #[arg(long)]
+    pub yes: bool,
+    /// Overwrite .agents/config.yaml
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `agents trust`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TrustArgs {
+    /// The configuration [default: .agents/config.yaml of the repository]
+    pub config: Option<String>,
+    /// Accept without asking; works only when nothing is loosened
+    #[arg(long)]
+    pub yes: bool,
+    /// Only show it
+    #[arg(long, conflicts_with = "yes")]
+    pub show: bool,
+}
+
+/// `agents check`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CheckArgs {
+    /// The configuration [default: .agents/config.yaml of the repository]
+    pub config: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `agents doctor`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct DoctorArgs {
+    /// Install what is missing, with this system's package manager
+    #[arg(long)]
+    pub fix: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `agents status`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct StatusArgs {
+    /// Print JSON
+    #[arg(long, conflicts_with = "line")]
+    pub json: bool,
+    /// One line, for prompts and status bars
+    #[arg(long)]
+    pub line: bool,
+    /// The line as tmux wants it
+    #[arg(long, hide = true)]
+    pub tmux: bool,
+}
+
+/// `agents logs`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LogsArgs {
+    /// Go on as more happens
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only messages of this kind, such as GateVerdict
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Only this feature
+    #[arg(long)]
+    pub feature: Option<FeatureId>,
+    /// The last so many records
+    #[arg(short = 'n', long, default_value_t = 200)]
+    pub max: u64,
+    /// JSON lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `agents attach`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AttachArgs {
+    /// The role; without one all of them in tmux
+    pub role: Option<PrincipalId>,
+}
+
+/// `agents send`.
+#[derive(Clone, Debug, Args)]
+pub struct SendArgs {
+    /// A role, a family (devs, qas…) or `all`
+    pub to: String,
+    /// The message
+    pub text: String,
+    /// The feature that it is about
+    #[arg(long)]
+    pub feature: Option<FeatureId>,
+}
+
+/// `agents answer`.
+#[derive(Clone, Debug, Args)]
+pub struct AnswerArgs {
+    /// Number or id, as `agents inbox` shows it
+    pub question: String,
+    /// The answer, or the number of one of the options
+    pub text: String,
+}
+
+/// `agents feature`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum FeatureCommand {
+    /// Ask for a feature
+    New {
+        /// One line
+        title: String,
+        /// What is wanted, at length
+        #[arg(long, default_value = "")]
+        text: String,
+        /// Its short name [default: made from the title]
+        #[arg(long)]
+        id: Option<FeatureId>,
+    },
+    /// All features
+    List(JsonArg),
+    /// One feature with its verdicts
+    Show {
+        /// Its name
+        feature: FeatureId,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End it; its branch stays
+    Cancel(FeatureControlArgs),
+    /// Hold it
+    Pause(FeatureControlArgs),
+    /// Go on after a pause or too many returns
+    Retry(FeatureControlArgs),
+    /// Take it up again after a cancel
+    Reopen(FeatureControlArgs),
+}
+
+/// A feature that is steered.
+#[derive(Clone, Debug, Args)]
+pub struct FeatureControlArgs {
+    /// Its name
+    pub feature: FeatureId,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    pub reason: String,
+}
+
+/// `agents gate`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GateArgs {
+    /// Only this feature
+    pub feature: Option<FeatureId>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `agents approve`.
+#[derive(Clone, Debug, Args)]
+pub struct ApproveArgs {
+    /// Number or id, as `agents inbox` shows it
+    pub decision: String,
+}
+
+/// `agents reject`.
+#[derive(Clone, Debug, Args)]
+pub struct RejectArgs {
+    /// Number or id, as `agents inbox` shows it
+    pub decision: String,
+    /// What has to change, such as `src/lib.rs:12: overflows`; may be given several times
+    #[arg(long, required = true, value_name = "TEXT")]
+    pub finding: Vec<String>,
+}
+
+/// `agents freeze`.
+#[derive(Clone, Debug, Args)]
+pub struct FreezeArgs {
+    /// Why
+    pub reason: String,
+}
+
+/// `agents unfreeze`.
+#[derive(Clone, Debug, Args)]
+pub struct UnfreezeArgs {
+    /// What you found when you looked into it
+    #[arg(long)]
+    pub report: String,
+    /// End the quarantine of this role instead of the freeze
+    #[arg(long)]
+    pub role: Option<PrincipalId>,
+}
+
+/// `agents keys`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Public keys for `gpg --import`
+    Export {
+        /// Lines for `gpg --import-ownertrust` instead
+        #[arg(long)]
+        ownertrust: bool,
+    },
+    /// The keys with their validity
+    List(JsonArg),
+    /// Move the expiry of the keys that are due (after a year) to two years from now
+    Renew,
+}
+
+/// `agents verify`.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// A commit of the repository: id, branch, tag
+    #[arg(default_value = "HEAD")]
+    pub commit: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `agents 2fa`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SecondFactorCommand {
+    /// Show a QR code for your authenticator app (again: needs the old code or the recovery code)
+    Enroll,
+}
+
+/// `agents audit`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check every record, the chain and the signed checkpoints
+    Verify {
+        /// A ledger file elsewhere [default: that of the repository]
+        ledger: Option<PathBuf>,
+        /// A file with the public key that was kept elsewhere
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// A checkpoint that was kept elsewhere; may be given several times
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every record as a line of JSON
+    Export {
+        /// Where to [default: standard output]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// `agents role`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RoleCommand {
+    /// End its process; it comes back with its inbox
+    Restart {
+        /// The role
+        role: PrincipalId,
+    },
+    /// End its process and keep it down until `role restart`
+    Pause {
+        /// The role
+        role: PrincipalId,
+    },
+}
+
+/// `agents debug`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DebugCommand {
+    /// Make a supervised actor panic
+    Crash {
+        /// Its path in the tree, such as `services/registry`
+        path: String,
+    },
+}
+
+/// `agents completions`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

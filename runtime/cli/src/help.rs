@@ -1,0 +1,98 @@
+//! The first page of help: a quick start and the commands by what they are for.
+
+use crate::args::Cli;
+use clap::{Command, CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+
+const QUICK_START: &str = "\
+Quick start:
+  agents run demo                 watch the team bring two features through the five gates
+  agents init                     in your repository: writes .agents/config.yaml
+  agents run --task \"what I want\" start the team on it
+  agents inbox                    what waits for you";
+
+/// The groups of commands, in order.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Set up", &["init", "trust", "check", "doctor", "2fa", "completions"]),
+    ("Work", &["run", "feature", "send", "inbox", "answer", "down"]),
+    ("Watch", &["status", "ps", "logs", "attach", "gate"]),
+    ("Govern", &["approve", "reject", "freeze", "unfreeze", "role"]),
+    ("Prove", &["verify", "keys", "audit"]),
+];
+
+/// The command line with its help.
+pub fn command() -> Command {
+    let plain = Cli::command();
+    let template = format!("{{about}}\n\n{QUICK_START}\n\n{{usage-heading}} {{usage}}\n\n{}{{options}}", groups(&plain));
+    plain.help_template(template)
+}
+
+fn groups(command: &Command) -> String {
+    let about = |name: &str| {
+        let found = command.find_subcommand(name).and_then(|c| c.get_about());
+        found.map(ToString::to_string).unwrap_or_default()
+    };
+    let line = |name: &&str| format!("  {name:<12} {}\n", about(name));
+    let group = |(title, names): &(&str, &[&str])| {
+        format!("{title}:\n{}\n", names.iter().map(line).collect::<String>())
+    };
+    GROUPS.iter().map(group).collect()
+}
+
+/// Parses a command line.
+///
+/// # Errors
+/// clap's own: help and version are among them.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches_from(args)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let command = Cli::command();
+        let visible = command.get_subcommands().filter(|c| !c.is_hide_set());
+        let mut wanted: Vec<&str> = visible.map(Command::get_name).collect();
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        wanted.sort_unstable();
+        grouped.sort_unstable();
+        assert_eq!(grouped, wanted);
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn first_page() {
+        insta::assert_snapshot!(command().render_help());
+    }
+
+    #[test]
+    fn page_of_run() {
+        let mut command = command();
+        command.build();
+        let run = command.find_subcommand_mut("run").expect("a command");
+        insta::assert_snapshot!(run.render_help());
+    }
+
+    #[test]
+    fn wrong_command_lines_are_refused_with_a_usage_error() {
+        for line in ["agents stauts", "agents reject 3", "agents run a b", "agents status --json --line"] {
+            let error = parse(line.split(' ').map(OsString::from)).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_repository_may_be_named_before_and_after_the_command() {
+        for line in ["agents --repo x status", "agents status --repo x"] {
+            let cli = parse(line.split(' ').map(OsString::from)).expect(line);
+            assert_eq!(cli.repo.as_deref(), Some(std::path::Path::new("x")));
+        }
+    }
+}
