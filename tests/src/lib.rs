@@ -1,1 +1,25 @@
-//! foureyes-tests
+//! What the tests of the whole workspace share: where it lies, what cargo knows of it, which files
+//! it has, and where the program under test is.
+
+#![allow(clippy::disallowed_methods, reason = "tests start programs: cargo, git and the program under test")]
+
+pub mod licence;
+pub mod markdown;
+pub mod workspace;
+
+use std::{env, path::PathBuf};
+
+/// The program under test: `AGENTS_BIN`, else the one built beside this test.
+///
+/// # Panics
+/// When there is none, with the command that builds it: a test whose tool is missing fails.
+pub fn agents_bin() -> PathBuf {
+    let beside = || {
+        let me = env::current_exe().expect("a test knows its own path");
+        let profile = me.ancestors().nth(2).expect("tests lie in <profile>/deps").to_owned();
+        profile.join("agents")
+    };
+    let path = env::var_os("AGENTS_BIN").map_or_else(beside, PathBuf::from);
+    assert!(path.is_file(), "{} is missing; run `cargo build -p foureyes-cli`", path.display());
+    path
+}
