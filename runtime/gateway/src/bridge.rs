@@ -37,13 +37,7 @@ pub fn main(args: impl IntoIterator<Item = String>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&socket, mode) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    ExitCode::from(run(&socket, mode, &mut io::stdout(), &mut io::stderr()))
 }
 
 fn parse(args: impl IntoIterator<Item = String>) -> Result<(PathBuf, Mode), String> {
@@ -76,18 +70,36 @@ fn arguments(text: &str) -> Result<Value, String> {
     }
 }
 
-fn run(socket: &Path, mode: Mode) -> Result<(), ToolError> {
+/// Does it; the answer goes to `out`, a refusal to `err`. Returns the exit code.
+fn run(socket: &Path, mode: Mode, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let written = |e| ToolError::unreachable("writing the answer", e);
+    let done = answer(socket, mode).and_then(|text| match text {
+        Some(text) => writeln!(out, "{text}").map_err(written),
+        None => Ok(()),
+    });
+    match done {
+        Ok(()) => 0,
+        Err(refusal) => {
+            // Without a stderr the exit code has to do.
+            let _ = writeln!(err, "{refusal}");
+            1
+        }
+    }
+}
+
+/// What there is to print; nothing when the session was carried and is over.
+fn answer(socket: &Path, mode: Mode) -> Result<Option<String>, ToolError> {
     let lost = |e| ToolError::unreachable(&format!("the runtime's socket {}", socket.display()), e);
     match mode {
-        Mode::Help => println!("{USAGE}"),
+        Mode::Help => Ok(Some(USAGE.to_owned())),
+        Mode::Call(tool, arguments) => Ok(Some(Client::connect(socket)?.call(&tool, arguments)?.to_string())),
+        Mode::Tools => Ok(Some(Client::connect(socket)?.tools()?.join("\n"))),
         Mode::Pump => {
             let stream = UnixStream::connect(socket).map_err(lost)?;
             pump(io::stdin(), io::stdout(), stream).map_err(lost)?;
+            Ok(None)
         }
-        Mode::Call(tool, arguments) => println!("{}", Client::connect(socket)?.call(&tool, arguments)?),
-        Mode::Tools => Client::connect(socket)?.tools()?.iter().for_each(|name| println!("{name}")),
     }
-    Ok(())
 }
 
 /// Copies an MCP session between a pair of pipes and a connection to the gateway, until the gateway
@@ -144,5 +156,31 @@ mod tests {
         for line in wrong {
             assert!(parsed(line).is_err(), "{line:?}");
         }
+    }
+
+    fn ran(socket: &Path, line: &[&str]) -> (u8, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let (_, mode) = parsed(line).unwrap();
+        let code = run(socket, mode, &mut out, &mut err);
+        (code, String::from_utf8([out, err].concat()).unwrap())
+    }
+
+    #[test]
+    fn single_tools_are_called() {
+        let rig = crate::testing::Rig::new("dev-a");
+        let (code, text) = ran(&rig.socket, &["call", "send", r#"{"to":"qa-a","text":"t"}"#]);
+        assert_eq!((code, serde_json::from_str::<Value>(&text).unwrap()["record"].clone()), (0, json!(1)));
+        let (code, text) = ran(&rig.socket, &["call", "send", r#"{"to":"dev-a","text":"t"}"#]);
+        assert_eq!(code, 1);
+        assert!(text.starts_with("M-RECEIVER (message registry): a message to oneself — next: "), "{text}");
+        let (code, text) = ran(&rig.socket, &["tools"]);
+        assert_eq!((code, text.lines().next()), (0, Some("inbox")));
+    }
+
+    #[test]
+    fn a_socket_that_is_not_there_is_named() {
+        let (code, text) = ran(Path::new("/no/such.sock"), &["call", "team"]);
+        assert_eq!(code, 1);
+        assert!(text.starts_with("UNREACHABLE: connecting to /no/such.sock: "), "{text}");
     }
 }

@@ -214,16 +214,16 @@ impl Transport<RoleServer> for LineTransport {
         async move {
             let mut bytes = serde_json::to_vec(&item)?;
             bytes.push(b'\n');
-            let sent = write_line(write, bytes).await;
             let answered = match &item {
                 JsonRpcMessage::Response(response) => Some(&response.id),
                 JsonRpcMessage::Error(error) => error.id.as_ref(),
                 JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
             };
-            if let Some(id) = answered {
-                open.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-            }
-            sent
+            // The id is free before the peer can see the answer and use it again; the slot is held
+            // until the answer is written, so that a peer that does not read is not served either.
+            let _slot =
+                answered.and_then(|id| open.lock().unwrap_or_else(PoisonError::into_inner).remove(id));
+            write_line(write, bytes).await
         }
     }
 

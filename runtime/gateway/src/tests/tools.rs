@@ -6,7 +6,8 @@ use foureyes_protocol::{
     body::{Question, ReviewRequest, StatusReport, Task, TaskAssignment},
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 fn question(text: &str) -> Question {
     Question { text: text.to_owned(), options: vec![] }
