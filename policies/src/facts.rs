@@ -33,7 +33,7 @@ pub fn facts(
         docs: paths(&|c| c.docs),
         user_facing: paths(&|c| c.user_facing),
         protected: paths(&|c| c.protected),
-        critical: paths(&|c| c.critical),
+        critical: classes.iter().filter(|(f, c)| is_critical(f, c)).map(|(f, _)| f.path.clone()).collect(),
         manifests: paths(&|c| c.manifest || c.lockfile),
     }
 }
@@ -57,6 +57,12 @@ fn worst(rules: &PathRules, file: &FileChange) -> PathClass {
         test: new.test && old.test,
         risk: new.risk.max(old.risk),
     }
+}
+
+/// What a reader of lines cannot see (where a link or a submodule points) is looked at like a critical
+/// path.
+fn is_critical(file: &FileChange, class: &PathClass) -> bool {
+    class.critical || file.is_submodule() || file.is_symlink()
 }
 
 fn counts_as_file(file: &FileChange, class: &PathClass) -> bool {
@@ -83,7 +89,7 @@ fn above(config: &Config, classes: &[(&FileChange, PathClass)], lines: u64, file
 /// Why one file alone lifts the change above the threshold.
 fn by_itself(file: &FileChange, class: &PathClass, wide_line: u64) -> Option<&'static str> {
     let edited_rename = file.status == FileStatus::Renamed && file.lines() > 0;
-    let rules: [(bool, &'static str); 13] = [
+    let rules: [(bool, &'static str); 14] = [
         (file.is_submodule(), "a submodule moved"),
         (file.is_symlink(), "a symbolic link"),
         (file.mode_changed(), "its mode changed"),
@@ -93,6 +99,7 @@ fn by_itself(file: &FileChange, class: &PathClass, wide_line: u64) -> Option<&'s
         (class.manifest || class.lockfile, "a dependency manifest or lock file"),
         (class.migration, "a migration"),
         (class.production_config, "production configuration"),
+        (class.risk >= Risk::High, "a high-risk path"),
         (class.generated, "a generated file"),
         (class.vendored, "a vendored file"),
         (file.widest_line > wide_line, "a very wide line"),

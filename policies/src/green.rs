@@ -47,6 +47,7 @@ pub struct Green {
 /// # Errors
 /// Every reason why it is not.
 pub fn judge(facts: &GreenFacts) -> Result<Green, Vec<Reason>> {
+    red::usable_baseline(facts.baseline).map_err(|r| vec![r])?;
     red::usable(facts.run, "GREEN").map_err(|r| vec![r])?;
     if let RunOutcome::BuildFailed { message, .. } = &facts.run.outcome {
         return Err(vec![Reason::new(Code::GreenFails, format!("the tree does not build: {message}"))]);
@@ -56,6 +57,7 @@ pub fn judge(facts: &GreenFacts) -> Result<Green, Vec<Reason>> {
         reasons.extend(missing_or_failing(facts));
         reasons.extend(admitted_files_run(facts));
         reasons.extend(kind_specific(facts));
+        reasons.extend(silent_failure(facts));
     } else if !facts.run.succeeded() {
         reasons.push(Reason::new(Code::GreenFails, "the test command does not exit with 0"));
     }
@@ -89,7 +91,7 @@ fn missing_or_failing(facts: &GreenFacts) -> Vec<Reason> {
     let wanted: BTreeSet<&str> = baseline.into_iter().chain(admitted).collect();
     let (mut failing, mut missing) = (Vec::new(), Vec::new());
     for id in wanted {
-        if facts.removes.contains(id) || facts.flaky.contains(id) {
+        if removed(facts, id) || facts.flaky.contains(id) {
             continue;
         }
         match facts.run.get(id).map(|t| t.status) {
@@ -120,6 +122,22 @@ fn missing_or_failing(facts: &GreenFacts) -> Vec<Reason> {
         ));
     }
     reasons
+}
+
+/// Only a removal takes tests away: its list is what a qa signs.
+fn removed(facts: &GreenFacts, id: &str) -> bool {
+    facts.kind == ChangeKind::Remove && facts.removes.contains(id)
+}
+
+/// The command says failure and no test does: something outside the tests failed, and not already on
+/// the base.
+fn silent_failure(facts: &GreenFacts) -> Option<Reason> {
+    let failed = facts.run.count(TestStatus::Failed) > 0;
+    if failed || facts.run.succeeded() || facts.run.outcome == facts.baseline.outcome {
+        return None;
+    }
+    let text = format!("the test command ends with {:?} though no test failed", facts.run.outcome);
+    Some(Reason::new(Code::GreenFails, text))
 }
 
 fn first_message(run: &TestReport, failing: &[String]) -> String {

@@ -12,22 +12,34 @@ pub struct Cut {
     pub rest: String,
 }
 
-/// Cuts a source; `None` when it does not parse (then nothing of it counts as a test).
+/// Cuts a source; `None` when it does not parse, or when a test item shares a line with something
+/// else: then nothing of it counts as a test, or code could hide behind one.
 pub fn cut(source: &str) -> Option<Cut> {
     let file = syn::parse_file(source).ok()?;
-    let ranges: Vec<(usize, usize)> = file.items.iter().filter(|i| is_test_item(i)).map(lines).collect();
+    let (test_items, others): (Vec<&Item>, Vec<&Item>) = file.items.iter().partition(|i| is_test_item(i));
+    let test_lines: Vec<Lines> = test_items.into_iter().map(lines).collect();
+    let inner = file.attrs.iter().map(|a| (a.span().start().line, a.span().end().line));
+    let other_lines: Vec<Lines> = others.into_iter().map(lines).chain(inner).collect();
+    if test_lines.iter().any(|t| other_lines.iter().any(|o| t.0 <= o.1 && o.0 <= t.1)) {
+        return None;
+    }
+    let within = |lines: &[Lines], n: usize| lines.iter().any(|(from, to)| (*from..=*to).contains(&n));
     let (mut tests, mut rest) = (String::new(), String::new());
     for (number, line) in source.lines().enumerate().map(|(n, l)| (n + 1, l)) {
-        let inside = ranges.iter().any(|(from, to)| (*from..=*to).contains(&number));
-        let part = if inside { &mut tests } else { &mut rest };
-        // Blank lines between items belong to neither: moving them is no change of code.
-        if !line.trim().is_empty() {
+        let inside = within(&test_lines, number);
+        // Blank lines between items belong to neither: moving them is no change of code. Within an
+        // item they may be part of a text.
+        if inside || within(&other_lines, number) || !line.trim().is_empty() {
+            let part = if inside { &mut tests } else { &mut rest };
             part.push_str(line);
             part.push('\n');
         }
     }
     Some(Cut { tests, rest })
 }
+
+/// The first and the last line of something, from 1.
+type Lines = (usize, usize);
 
 /// Whether old and new differ in test items only, and in those they do differ.
 pub fn only_tests_changed(old: &str, new: &str) -> bool {
@@ -49,7 +61,7 @@ pub fn overlay(base: &str, branch: &str) -> Option<String> {
     Some(format!("{}\n{}", base.rest, branch.tests))
 }
 
-fn lines(item: &Item) -> (usize, usize) {
+fn lines(item: &Item) -> Lines {
     let span = item.span();
     (first_line(item).min(span.start().line), span.end().line)
 }
@@ -79,6 +91,11 @@ fn attributes(item: &Item) -> &[Attribute] {
         Item::Const(i) => &i.attrs,
         Item::Static(i) => &i.attrs,
         Item::Macro(i) => &i.attrs,
+        Item::Trait(i) => &i.attrs,
+        Item::Type(i) => &i.attrs,
+        Item::ExternCrate(i) => &i.attrs,
+        Item::ForeignMod(i) => &i.attrs,
+        Item::Union(i) => &i.attrs,
         _ => &[],
     }
 }

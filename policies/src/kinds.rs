@@ -1,7 +1,9 @@
 //! Kinds of change: the spec names one, the runtime checks from the diff that it fits and says
 //! otherwise which kind would.
 
-use foureyes_protocol::{ChangeFacts, ChangeKind, ChangeSummary, Code, Family, Reason, change::FileStatus};
+use foureyes_protocol::{
+    ChangeFacts, ChangeKind, ChangeSummary, Code, Family, FileChange, Reason, change::FileStatus,
+};
 
 /// What a kind asks of the gates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +97,7 @@ fn mismatch(kind: ChangeKind, paths: &[String], fits: ChangeKind, why: &str) -> 
     let shown: Vec<&str> = paths.iter().take(5).map(String::as_str).collect();
     let more = if paths.len() > 5 { format!(" and {} more", paths.len() - 5) } else { String::new() };
     let text = format!(
-        "the spec says {kind}, but {} {}{more}; kind {fits} would fit: ask the planner for a new spec, or take these paths out",
-        why,
+        "the spec says {kind}, but {why}: {}{more}; kind {fits} would fit: ask the planner for a new spec, or take these paths out",
         shown.join(", ")
     );
     Reason::new(Code::KindMismatch, text)
@@ -111,8 +112,19 @@ fn offending(kind: ChangeKind, change: &ChangeSummary, facts: &ChangeFacts) -> V
         ChangeKind::Deps => outside(&facts.manifests),
         ChangeKind::Refactor => all().filter(|p| facts.is_test(p)).collect(),
         ChangeKind::Feature | ChangeKind::Fix => deleted_tests(change, facts),
-        ChangeKind::Remove | ChangeKind::Revert | ChangeKind::Format | ChangeKind::Chore => Vec::new(),
+        ChangeKind::Remove => growing(change, facts),
+        ChangeKind::Revert | ChangeKind::Format | ChangeKind::Chore => Vec::new(),
     }
+}
+
+/// A removal takes more away than it adds: else new behaviour would come in without a test.
+fn growing(change: &ChangeSummary, facts: &ChangeFacts) -> Vec<String> {
+    let code: Vec<&FileChange> = change.files.iter().filter(|f| !facts.docs.contains(&f.path)).collect();
+    let sum = |lines: fn(&FileChange) -> u64| code.iter().map(|f| lines(f)).sum::<u64>();
+    let grows = sum(|f| f.added) > sum(|f| f.deleted);
+    let offends =
+        |f: &&&FileChange| f.status == FileStatus::Added || f.binary || (grows && f.added > f.deleted);
+    code.iter().filter(offends).map(|f| f.path.clone()).collect()
 }
 
 fn deleted_tests(change: &ChangeSummary, facts: &ChangeFacts) -> Vec<String> {

@@ -115,9 +115,10 @@ impl Locks {
     /// [`Code::LockStale`] for any other token.
     pub fn release(&mut self, scope: &str, token: u64) -> Result<Hold, Reason> {
         match self.holds.get(scope) {
-            Some(hold) if hold.token == token => Ok(self.holds.remove(scope).unwrap_or_else(|| hold_gone())),
-            _ => Err(stale(scope, token)),
+            Some(hold) if hold.token == token => {}
+            _ => return Err(stale(scope, token)),
         }
+        self.holds.remove(scope).ok_or_else(|| stale(scope, token))
     }
 
     /// Checks a token at the moment at which refs move.
@@ -156,9 +157,4 @@ impl Locks {
 
 fn stale(scope: &str, token: u64) -> Reason {
     Reason::new(Code::LockStale, format!("token {token} of {scope} is not in force any more: push again"))
-}
-
-/// The hold was seen a moment ago under the same exclusive borrow.
-fn hold_gone() -> Hold {
-    unreachable!("a hold cannot vanish between two looks")
 }

@@ -284,8 +284,8 @@ impl Planner<'_> {
     /// The newest refusal to sign that stands against this content, if any.
     fn refusal(&self, subject: Subject, content: Digest) -> Option<&crate::features::Signature> {
         let standing = approvals::standing(self.feature, subject, content, self.rules.team.roster);
-        // After a return for this very refusal the same content may only pass with other words.
-        standing.into_iter().find(|s| !s.approved)
+        // The user, who settled a dispute by a retry, has it looked at anew.
+        standing.into_iter().find(|s| !s.approved && s.index > self.feature.restarted)
     }
 
     /// The family whose pairing decides who signs: that of the newest pusher.

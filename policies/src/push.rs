@@ -138,7 +138,7 @@ fn tests_first(c: &Content) -> Result<(), Reason> {
     let code: Vec<String> = c
         .touched
         .iter()
-        .filter(|p| !c.facts.is_test(p) && !c.facts.test_infrastructure.contains(p))
+        .filter(|p| !c.facts.is_test(p) && !c.facts.test_infrastructure.contains(p) && is_changed(c, p))
         .cloned()
         .collect();
     if code.is_empty() {
@@ -149,6 +149,11 @@ fn tests_first(c: &Content) -> Result<(), Reason> {
         list(&code)
     );
     Err(Reason::new(Code::NotTestsFirst, text))
+}
+
+/// Whether a path still differs from the merge base: what was pushed and taken back does not.
+fn is_changed(c: &Content, path: &str) -> bool {
+    c.change.files.iter().any(|f| f.path == path || f.old_path.as_deref() == Some(path))
 }
 
 fn claim(c: &Content) -> Result<(), Reason> {
@@ -168,12 +173,14 @@ fn claim(c: &Content) -> Result<(), Reason> {
     Err(Reason::new(Code::PushClaim, text))
 }
 
-/// The claim as a set of patterns; one that is no valid glob matches itself literally.
+/// The claim as a set of patterns; one that is no valid glob matches itself literally, and a directory
+/// claims all that is in it.
 fn globs(claim: &std::collections::BTreeSet<String>) -> GlobSet {
     let mut set = GlobSetBuilder::new();
     for pattern in claim {
         let glob = Glob::new(pattern).or_else(|_| Glob::new(&globset::escape(pattern)));
-        if let Ok(glob) = glob {
+        let within = Glob::new(&format!("{}/**", pattern.trim_end_matches('/')));
+        for glob in [glob, within].into_iter().flatten() {
             set.add(glob);
         }
     }

@@ -97,6 +97,10 @@ fn by_exit_code(facts: &RedFacts) -> Result<Red, Vec<Reason>> {
             Code::RedNothing,
             "the command passes with the new tests: no test fails before the implementation",
         ),
+        (true, RunOutcome::Completed { exit }) if is_no_verdict(*exit) => one(
+            Code::Broken,
+            &format!("exit code {exit} is that of a missing program or a signal, not of a failing test"),
+        ),
         (true, RunOutcome::Completed { exit }) => Ok(Red {
             failing: Vec::new(),
             characterisation: Vec::new(),
@@ -105,6 +109,11 @@ fn by_exit_code(facts: &RedFacts) -> Result<Red, Vec<Reason>> {
         }),
         (true, _) => one(Code::Broken, "the run did not complete"),
     }
+}
+
+/// 126 and 127: the program could not be run; from 128 on and below 0: a signal ended it.
+fn is_no_verdict(exit: i32) -> bool {
+    matches!(exit, 126 | 127) || !(0..128).contains(&exit)
 }
 
 fn build_failure(facts: &RedFacts, files: &[String], message: &str) -> Result<Red, Vec<Reason>> {
@@ -118,7 +127,9 @@ fn build_failure(facts: &RedFacts, files: &[String], message: &str) -> Result<Re
         return Err(vec![Reason::new(Code::RedBuild, "the suite without the new test files was not run")]);
     };
     let broken = regressions(facts.baseline, without);
-    if !broken.is_empty() || !matches!(without.outcome, RunOutcome::Completed { .. }) {
+    let gives_baseline = without.outcome == facts.baseline.outcome
+        || (without.per_test && matches!(without.outcome, RunOutcome::Completed { .. }));
+    if !broken.is_empty() || !gives_baseline {
         let text =
             format!("without the new test files the suite does not give the baseline: {}", broken.join(", "));
         return Err(vec![Reason::new(Code::RedBreaks, text)]);

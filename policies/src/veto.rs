@@ -6,7 +6,7 @@
 use crate::{admission, record::Record};
 use foureyes_protocol::{
     Body, Code, Envelope, Family, FeatureId, Kind, PrincipalId, Reason,
-    body::{Freeze, Quarantine},
+    body::{Freeze, Quarantine, Refused},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -66,6 +66,9 @@ pub struct Veto {
     advised: BTreeSet<(PrincipalId, Option<FeatureId>, Code)>,
 }
 
+/// The most attempts that are remembered; one role is set aside long before.
+const MAX_ATTEMPTS: usize = 4_096;
+
 /// Codes that are attempts to get around a gate.
 fn is_bypass(code: Code) -> bool {
     matches!(
@@ -100,9 +103,7 @@ impl Veto {
             }
             Body::Unfreeze(_) if envelope.from.is_user() => self.lift(),
             Body::Quarantine(q) => self.quarantine(record.at_ms, q),
-            Body::Refused(r) => {
-                self.count(record.at_ms, r.who.clone(), envelope.feature.clone(), r.reason.code)
-            }
+            Body::Refused(r) => self.count(record.at_ms, envelope.feature.clone(), r),
             _ => {}
         }
     }
@@ -116,16 +117,23 @@ impl Veto {
         if q.lifted {
             self.quarantined.remove(&q.role);
             self.attempts.retain(|(_, who, _)| *who != q.role);
+            // The user looked at it: it does not count towards a freeze any more.
+            self.begun.retain(|(_, who)| *who != q.role);
         } else if self.quarantined.insert(q.role.clone(), q.reason.clone()).is_none() {
             self.begun.push_back((at_ms, q.role.clone()));
         }
     }
 
-    fn count(&mut self, at_ms: u64, who: PrincipalId, feature: Option<FeatureId>, code: Code) {
+    /// A token that ran out is a late write and no incident; one that was never granted is forged.
+    fn count(&mut self, at_ms: u64, feature: Option<FeatureId>, refused: &Refused) {
+        let (who, code) = (refused.who.clone(), refused.reason.code);
+        let forged = code == Code::LockStale && refused.incident;
         let first = self.advised.insert((who.clone(), feature, code));
-        let counted = (is_bypass(code) && !first) || code == Code::LockStale;
-        if counted {
+        if forged || (is_bypass(code) && !first) {
             self.attempts.push_back((at_ms, who, code));
+        }
+        if self.attempts.len() > MAX_ATTEMPTS {
+            self.attempts.pop_front();
         }
     }
 
@@ -179,7 +187,8 @@ impl Veto {
             );
             return Err(Reason::new(Code::Frozen, text));
         }
-        if self.quarantined.contains_key(&e.from) && !quarantined_may(e.kind) {
+        let set_aside = family != Family::User && self.quarantined.contains_key(&e.from);
+        if set_aside && !quarantined_may(e.kind) {
             return Err(Reason::new(
                 Code::Quarantined,
                 format!("{} is set aside: it may talk, not act", e.from),

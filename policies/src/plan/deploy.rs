@@ -60,7 +60,10 @@ impl Planner<'_> {
                 && a.index > self.feature.judged_from()
                 && !unavailable.contains(role)
         });
-        let text = "all gates before DEPLOY are passed: propose it with the tool `propose_deploy`".to_owned();
+        let text = format!(
+            "all gates before DEPLOY are passed for content {}: propose it with the tool `propose_deploy`",
+            push.content.short()
+        );
         let task = self.task(Task::ProposeDeploy, text);
         Some(if fresh { Vec::new() } else { vec![self.say(orchestrator, task, Priority::High)] })
     }

@@ -34,9 +34,9 @@ impl Planner<'_> {
         let devs = self.writers();
         let orchestrator = self.draw_role(&[Family::Orchestrator], "assign");
         match orchestrator {
-            Some(_) if self.assigned_for(Task::AssignWork) => Vec::new(),
             // Whoever had the work cannot act any more: it stays in the family.
             _ if self.feature.assignees(Task::Implement).next().is_some() => self.draw_dev(),
+            Some(_) if self.assigned_for(Task::AssignWork) => Vec::new(),
             Some(orchestrator) if !devs.is_empty() => {
                 let text = "name the dev who implements this, with the tool `assign`".to_owned();
                 let task = TaskAssignment { candidates: devs, ..self.task(Task::AssignWork, text) };

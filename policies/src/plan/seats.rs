@@ -116,6 +116,9 @@ impl Planner<'_> {
                 self.numbers.mend_lines
             )
         });
-        self.request(subject, content, &format!("{text}{}", mend.unwrap_or_default()))
+        let spec = self.feature.spec.as_ref().filter(|_| subject != Subject::Spec);
+        let spec = spec.map(|s| format!("; the spec is record {}", s.index));
+        let text = format!("{text}{}{}", spec.unwrap_or_default(), mend.unwrap_or_default());
+        self.request(subject, content, &text)
     }
 }
