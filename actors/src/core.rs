@@ -12,12 +12,12 @@ use crate::{
         librarian::{Librarian, MayAct},
         limiter::{Limiter, Take, Uses},
         locks::{Acquire, CheckToken, LockManager, Release},
-        projector::{Projector, ProgressSignal},
+        projector::{ProgressSignal, Projector},
         registry::{CatchUp, Registry, Say, SayAll, SubmitSealed, Subscribe},
     },
     supervision::{
-        ChildSpec, ChildStatus, CrashError, Hooks, Intensity, Shutdown, StartError, Strategy, SupervisionEvent,
-        Supervisor, Watchdog, install_panic_hook,
+        ChildSpec, ChildStatus, CrashError, Hooks, Intensity, Shutdown, StartError, Strategy,
+        SupervisionEvent, Supervisor, Watchdog, install_panic_hook,
     },
 };
 use actix::{Addr, MailboxError, Recipient};
@@ -28,10 +28,7 @@ use foureyes_ports::{
     governance::{Draft, InboxItem, Receipt},
     view::View,
 };
-use foureyes_protocol::{
-    Address, Code, MessageId, Priority, PrincipalId, Reason, Sealed,
-    body::Health,
-};
+use foureyes_protocol::{Address, Code, MessageId, PrincipalId, Priority, Reason, Sealed, body::Health};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -119,7 +116,8 @@ type Ready = std::sync::mpsc::Sender<Result<CoreHandle, CoreError>>;
 async fn live(settings: Settings, ready: Ready, melt: oneshot::Sender<()>) {
     let (tree_tx, tree_rx) = mpsc::unbounded_channel();
     let built = build(settings, tree_tx, melt);
-    let watchdog = Watchdog::start("core", Duration::from_secs(5), |pulse| tracing::error!(?pulse, "the core's thread"));
+    let watchdog =
+        Watchdog::start("core", Duration::from_secs(5), |pulse| tracing::error!(?pulse, "the core's thread"));
     match built {
         Err(error) => drop(ready.send(Err(error))),
         Ok((root, handle)) => {
@@ -146,15 +144,22 @@ async fn serve(root: Supervisor, mut commands: mpsc::UnboundedReceiver<TreeComma
     }
 }
 
-fn build(settings: Settings, tree: mpsc::UnboundedSender<TreeCommand>, melt: oneshot::Sender<()>) -> Result<(Supervisor, CoreHandle), CoreError> {
+fn build(
+    settings: Settings,
+    tree: mpsc::UnboundedSender<TreeCommand>,
+    melt: oneshot::Sender<()>,
+) -> Result<(Supervisor, CoreHandle), CoreError> {
     let Settings { context, launcher, repository, gate_owners } = settings;
     let (events, told) = mpsc::unbounded_channel();
     let limits = context.facts.config.supervision.clone();
     let root = root(&context, events, melt);
-    let within = |i: &foureyes_config::sections::supervision::Intensity| Intensity::new(i.restarts, i.within.0);
+    let within =
+        |i: &foureyes_config::sections::supervision::Intensity| Intensity::new(i.restarts, i.within.0);
     // Rest-for-one: each service depends on those before it.
-    let services = root.supervisor(ChildSpec::supervisor("services"), Strategy::RestForOne, within(&limits.intensity))?;
-    let roles = root.supervisor(ChildSpec::supervisor("roles"), Strategy::OneForOne, within(&limits.intensity))?;
+    let services =
+        root.supervisor(ChildSpec::supervisor("services"), Strategy::RestForOne, within(&limits.intensity))?;
+    let roles =
+        root.supervisor(ChildSpec::supervisor("roles"), Strategy::OneForOne, within(&limits.intensity))?;
 
     let c = context.clone();
     let limiter = services.start(ChildSpec::permanent("limiter"), |_| Limiter::new(c))?;
@@ -166,36 +171,50 @@ fn build(settings: Settings, tree: mpsc::UnboundedSender<TreeCommand>, melt: one
     let librarian = services.start(ChildSpec::permanent("librarian-service"), |_| Librarian::new(c, r))?;
     let (view_tx, view) = watch::channel(Arc::new(View::default()));
     let (c, name) = (context.clone(), repository);
-    let projector = services.start(ChildSpec::permanent("projector"), |_| Projector::new(c, name, view_tx))?;
+    let projector =
+        services.start(ChildSpec::permanent("projector"), |_| Projector::new(c, name, view_tx))?;
     let (progress, progress_rx) = mpsc::channel(256);
     let (c, r, slots) = (context.clone(), registry.clone(), Slots::new(gate_owners));
-    let gatekeeper = services.start(ChildSpec::permanent("gatekeeper"), |_| Gatekeeper::new(c, r, slots, progress))?;
+    let gatekeeper =
+        services.start(ChildSpec::permanent("gatekeeper"), |_| Gatekeeper::new(c, r, slots, progress))?;
     let (c, t, r, k, p) = (context.clone(), root.clone(), registry.clone(), locks.clone(), projector.clone());
     services.start(ChildSpec::permanent("health"), |_| HealthMonitor::new(c, t, r, k, p))?;
 
-    let neighbours = Neighbours { registry: registry.clone(), locks: locks.clone(), gatekeeper: gatekeeper.clone(), projector: projector.clone() };
+    let neighbours = Neighbours {
+        registry: registry.clone(),
+        locks: locks.clone(),
+        gatekeeper: gatekeeper.clone(),
+        projector: projector.clone(),
+    };
     let mut addresses = BTreeMap::new();
     let stop = Shutdown::TimeoutMs(limits.stop_timeout.0 + 10_000);
     for (id, _) in context.facts.roster.iter() {
         let (c, l, n, who) = (context.clone(), launcher.clone(), neighbours.clone(), id.clone());
-        let addr = roles.start(ChildSpec::permanent(id.as_str()).shutdown(stop), |_| RoleActor::new(c, who, l, n))?;
+        let addr = roles
+            .start(ChildSpec::permanent(id.as_str()).shutdown(stop), |_| RoleActor::new(c, who, l, n))?;
         addresses.insert(id.clone(), addr);
     }
-    let subscribers: Vec<Recipient<CatchUp>> = [librarian.clone().recipient(), projector.clone().recipient(), gatekeeper.recipient()]
-        .into_iter()
-        .chain(addresses.values().map(|a| a.clone().recipient()))
-        .collect();
+    let subscribers: Vec<Recipient<CatchUp>> =
+        [librarian.clone().recipient(), projector.clone().recipient(), gatekeeper.recipient()]
+            .into_iter()
+            .chain(addresses.values().map(|a| a.clone().recipient()))
+            .collect();
     subscribers.into_iter().for_each(|s| {
         // The registry has just been started: its mailbox takes these few.
         registry.try_send(Subscribe(s)).ok();
     });
     actix::spawn(tell_progress(progress_rx, projector));
     actix::spawn(tell_events(told, registry.clone()));
-    let handle = CoreHandle { context, registry, locks, librarian, limiter, roles: Arc::new(addresses), view, tree };
+    let handle =
+        CoreHandle { context, registry, locks, librarian, limiter, roles: Arc::new(addresses), view, tree };
     Ok((root, handle))
 }
 
-fn root(context: &Context, events: mpsc::UnboundedSender<SupervisionEvent>, melt: oneshot::Sender<()>) -> Supervisor {
+fn root(
+    context: &Context,
+    events: mpsc::UnboundedSender<SupervisionEvent>,
+    melt: oneshot::Sender<()>,
+) -> Supervisor {
     let entropy = context.ports.entropy.clone();
     let jitter = move || {
         let mut bytes = [0; 4];
@@ -219,7 +238,10 @@ fn root(context: &Context, events: mpsc::UnboundedSender<SupervisionEvent>, melt
     Supervisor::root("root", Strategy::OneForOne, Intensity::new(limit.restarts, limit.within.0), hooks)
 }
 
-async fn tell_progress(mut progress: mpsc::Receiver<(foureyes_protocol::FeatureId, String)>, projector: Addr<Projector>) {
+async fn tell_progress(
+    mut progress: mpsc::Receiver<(foureyes_protocol::FeatureId, String)>,
+    projector: Addr<Projector>,
+) {
     while let Some((feature, text)) = progress.recv().await {
         // A picture that misses a step of a progress bar is put right by the next.
         projector.try_send(ProgressSignal(feature, text)).ok();
@@ -239,12 +261,20 @@ async fn tell_events(mut events: mpsc::UnboundedReceiver<SupervisionEvent>, regi
 }
 
 fn health(event: &SupervisionEvent) -> Option<Health> {
-    let make = |who: &dyn std::fmt::Display, state: &str, cause: String| Some(Health { who: who.to_string(), state: state.to_owned(), cause });
+    let make = |who: &dyn std::fmt::Display, state: &str, cause: String| {
+        Some(Health { who: who.to_string(), state: state.to_owned(), cause })
+    };
     match event {
-        SupervisionEvent::ChildPanicked { child, reason, .. } => make(child, "down", format!("panicked: {reason}")),
+        SupervisionEvent::ChildPanicked { child, reason, .. } => {
+            make(child, "down", format!("panicked: {reason}"))
+        }
         SupervisionEvent::ChildFailed { child, reason } => make(child, "down", reason.clone()),
-        SupervisionEvent::ChildRestarted { child, attempt, delay_ms, .. } => make(child, "up", format!("restarted (attempt {attempt}, after {delay_ms} ms)")),
-        SupervisionEvent::IntensityExceeded { supervisor, .. } => make(supervisor, "degraded", "its children failed too often".to_owned()),
+        SupervisionEvent::ChildRestarted { child, attempt, delay_ms, .. } => {
+            make(child, "up", format!("restarted (attempt {attempt}, after {delay_ms} ms)"))
+        }
+        SupervisionEvent::IntensityExceeded { supervisor, .. } => {
+            make(supervisor, "degraded", "its children failed too often".to_owned())
+        }
         SupervisionEvent::ShutdownTimedOut { .. } | SupervisionEvent::Meltdown { .. } => None,
         _ => None,
     }
@@ -281,7 +311,10 @@ impl CoreHandle {
     /// # Errors
     /// The rule that refuses.
     pub async fn submit_sealed(&self, channel: &PrincipalId, sealed: Sealed) -> Result<Receipt, Reason> {
-        self.registry.send(SubmitSealed { channel: channel.clone(), sealed }).await.map_err(restarting("registry"))?
+        self.registry
+            .send(SubmitSealed { channel: channel.clone(), sealed })
+            .await
+            .map_err(restarting("registry"))?
     }
 
     /// The unacknowledged envelopes of a role, in the order of service.
@@ -306,7 +339,8 @@ impl CoreHandle {
     pub fn received(&self, role: &PrincipalId, message: MessageId) -> Option<InboxItem> {
         let entry = self.context.journal.find(message)?;
         let to = &entry.record.envelope.to;
-        let reached = *to == Address::One(role.clone()) || self.context.facts.roster.resolve(to).contains(role);
+        let reached =
+            *to == Address::One(role.clone()) || self.context.facts.roster.resolve(to).contains(role);
         reached.then(|| inbox::item(&entry))
     }
 

@@ -35,7 +35,15 @@ impl Inbox {
         let ledger = core.ports.ledger.clone();
         let low = ledger.cursor(&format!("ack/{role}"));
         let roster = core.facts.roster.clone();
-        Self { role, roster, ledger, journal: core.journal.clone(), cursor: Cursor::default(), low, open: BTreeMap::new() }
+        Self {
+            role,
+            roster,
+            ledger,
+            journal: core.journal.clone(),
+            cursor: Cursor::default(),
+            low,
+            open: BTreeMap::new(),
+        }
     }
 
     /// Takes in what came since; whether anything did.
@@ -43,7 +51,8 @@ impl Inbox {
         let entries = self.cursor.next(&self.journal);
         let before = self.open.len();
         for entry in entries {
-            let fresh = entry.record.index >= self.low && self.ledger.cursor(&self.mark(entry.record.index)) == 0;
+            let fresh =
+                entry.record.index >= self.low && self.ledger.cursor(&self.mark(entry.record.index)) == 0;
             if fresh && is_for(&entry.record.envelope, &self.role, &self.roster) {
                 self.open.insert(entry.record.index, item(&entry));
             }
@@ -115,7 +124,8 @@ impl Inbox {
 
     /// Takes out what has expired.
     pub fn drop_expired(&mut self, now_ms: u64) -> Vec<(InboxItem, Saved)> {
-        let over = |i: &&InboxItem| self.journal.find(i.id).is_some_and(|e| e.record.envelope.expired(now_ms));
+        let over =
+            |i: &&InboxItem| self.journal.find(i.id).is_some_and(|e| e.record.envelope.expired(now_ms));
         let expired: Vec<InboxItem> = self.open.values().filter(over).cloned().collect();
         expired
             .into_iter()

@@ -70,7 +70,7 @@ impl Journal {
                 return Ok(Self { entries: RwLock::new(entries) });
             }
             for raw in chunk {
-                entries.push(open(raw.index, raw.at_ms, raw.bytes)?);
+                entries.push(open_record(raw.index, raw.at_ms, raw.bytes)?);
             }
         }
     }
@@ -101,6 +101,11 @@ impl Journal {
         entries.by_id.get(&id).map(|at| entries.list[*at].clone())
     }
 
+    /// Adds a durable record of a start, before there is a registry.
+    pub fn admit_first(&self, entry: Entry) {
+        self.push(entry);
+    }
+
     /// Adds a durable record; the registry alone does.
     pub(crate) fn push(&self, entry: Entry) {
         self.entries.write().unwrap_or_else(PoisonError::into_inner).push(entry);
@@ -111,7 +116,11 @@ impl Journal {
     }
 }
 
-fn open(index: u64, at_ms: u64, bytes: bytes::Bytes) -> Result<Entry, ReplayError> {
+/// Opens the bytes of a record.
+///
+/// # Errors
+/// [`ReplayError::Open`].
+pub fn open_record(index: u64, at_ms: u64, bytes: bytes::Bytes) -> Result<Entry, ReplayError> {
     let sealed = Sealed::of_bytes(bytes);
     let envelope = sealed.open(REPLAY_LIMIT).map_err(|why| ReplayError::Open { index, why })?;
     Ok(Entry { record: Arc::new(Record { index, at_ms, envelope: Arc::new(envelope) }), hash: sealed.hash })

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use foureyes_ports::{
     backend::{AgentEvent, AgentSession, AgentState, ExitCause, Grace, Prompt, PromptId},
     governance::{Draft, InboxItem},
+    text::clean_text,
     view::RoleState,
 };
 use foureyes_protocol::{
@@ -172,13 +173,18 @@ impl RoleActor {
         let mut random = [0; 10];
         self.core.ports.entropy.fill(&mut random);
         let id = PromptId(MessageId::from_parts(self.now(), random).0);
-        let text = format!("{waiting} envelope{} wait: call `inbox`, act on each, `acknowledge` it.", if waiting == 1 { "" } else { "s" });
-        let deliver = async move { session.deliver(Prompt { id, text, urgent }).await }.into_actor(self).map(|result, role, _| {
-            if let Err(error) = result {
-                tracing::warn!(role = %role.id, %error, "a wake was not written");
-                role.woken = None;
-            }
-        });
+        let text = format!(
+            "{waiting} envelope{} wait: call `inbox`, act on each, `acknowledge` it.",
+            if waiting == 1 { "" } else { "s" }
+        );
+        let deliver = async move { session.deliver(Prompt { id, text, urgent }).await }.into_actor(self).map(
+            |result, role, _| {
+                if let Err(error) = result {
+                    tracing::warn!(role = %role.id, %error, "a wake was not written");
+                    role.woken = None;
+                }
+            },
+        );
         ctx.spawn(deliver);
     }
 
@@ -188,14 +194,18 @@ impl RoleActor {
         self.signal();
         let (launcher, id, generation) = (self.launcher.clone(), self.id.clone(), self.generation);
         let launch = async move { launcher.launch(&id, generation).await };
-        ctx.spawn(launch.into_actor(self).map(move |result, _, ctx| ctx.notify(Launched(generation, result))));
+        ctx.spawn(
+            launch.into_actor(self).map(move |result, _, ctx| ctx.notify(Launched(generation, result))),
+        );
     }
 
     fn launched(&mut self, session: Box<dyn AgentSession>, ctx: &mut Context<Self>) {
         let session: Arc<dyn AgentSession> = Arc::from(session);
         let generation = self.generation;
         if let Some(events) = session.events() {
-            ctx.add_stream(futures::StreamExt::map(events.into_stream(), move |event| Said(generation, event)));
+            ctx.add_stream(futures::StreamExt::map(events.into_stream(), move |event| {
+                Said(generation, event)
+            }));
         }
         self.session = Some(session);
         self.state = RoleState::Idle;
@@ -207,7 +217,12 @@ impl RoleActor {
 
     fn report_up(&mut self, ctx: &mut Context<Self>) {
         let Some(died) = self.died_ms.take() else { return };
-        let cause = format!("restarted in {} ms, generation {}; {} envelopes wait", self.now().saturating_sub(died), self.generation, self.inbox.len());
+        let cause = format!(
+            "restarted in {} ms, generation {}; {} envelopes wait",
+            self.now().saturating_sub(died),
+            self.generation,
+            self.inbox.len()
+        );
         self.health("up", cause, ctx);
         self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available: true }).ok();
     }
@@ -227,7 +242,7 @@ impl RoleActor {
     }
 
     fn ended(&mut self, cause: &ExitCause, ctx: &mut Context<Self>) {
-        self.session = None;
+        let last = self.session.take().map(|s| last_words(&s.transcript(8))).unwrap_or_default();
         self.woken = None;
         self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
         if !cause.wants_restart() {
@@ -239,11 +254,11 @@ impl RoleActor {
         self.restarts += 1;
         self.suspect_poison(ctx);
         if cause.spends_intensity() && !self.budget.admit(self.now()) {
-            return self.degrade(cause, ctx);
+            return self.degrade(&format!("{cause}{last}"), ctx);
         }
         let delay = self.backoff.failed(self.now(), self.jitter()).ms;
         self.state = RoleState::Restarting;
-        self.health("restarting", format!("{cause}; back in {delay} ms"), ctx);
+        self.health("restarting", format!("{cause}{last}; back in {delay} ms"), ctx);
         self.signal();
         if delay == 0 {
             return self.start(ctx);
@@ -262,9 +277,12 @@ impl RoleActor {
     }
 
     /// Too many deaths: the role is set aside, its work goes to others, a person is told.
-    fn degrade(&mut self, cause: &ExitCause, ctx: &mut Context<Self>) {
+    fn degrade(&mut self, cause: &str, ctx: &mut Context<Self>) {
         self.state = RoleState::Degraded;
-        let text = format!("{} died too often (last: {cause}); its work goes to others; `agents role restart {}` brings it back", self.id, self.id);
+        let text = format!(
+            "{} died too often (last: {cause}); its work goes to others; `agents role restart {}` brings it back",
+            self.id, self.id
+        );
         self.health("degraded", text.clone(), ctx);
         let alert = Alert { severity: Risk::High, event: "role-degraded".to_owned(), text };
         self.record(vec![Draft { priority: Priority::High, ..Draft::new(Address::user(), alert) }], ctx);
@@ -286,8 +304,15 @@ impl RoleActor {
         self.suspect = None;
         let why = format!("{} died {deaths} times with this message first in line", self.id);
         let letter = DeadLetter { message: first.id, receiver: self.id.clone(), why: why.clone() };
-        let alert = Alert { severity: Risk::High, event: "dead-letter".to_owned(), text: format!("message {}: {why}", first.id) };
-        let drafts = vec![Draft { feature: first.feature, ..Draft::new(Address::system(), letter) }, Draft::new(Address::user(), alert)];
+        let alert = Alert {
+            severity: Risk::High,
+            event: "dead-letter".to_owned(),
+            text: format!("message {}: {why}", first.id),
+        };
+        let drafts = vec![
+            Draft { feature: first.feature, ..Draft::new(Address::system(), letter) },
+            Draft::new(Address::user(), alert),
+        ];
         self.record(drafts, ctx);
         let saved = self.inbox.acknowledge(first.id);
         self.settle(saved, ctx);
@@ -328,6 +353,12 @@ impl RoleActor {
     }
 }
 
+/// The last line that a program showed, for whoever wonders why it ended.
+fn last_words(transcript: &str) -> String {
+    let line = transcript.lines().rev().map(str::trim).find(|l| !l.is_empty());
+    line.map_or_else(String::new, |l| format!(" (its last line: {})", clean_text(l, 160)))
+}
+
 impl Actor for RoleActor {
     type Context = Context<Self>;
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -354,8 +385,14 @@ impl Restartable for RoleActor {
             // The process belonged to the last run, whose events are gone: it is replaced.
             session.kill(ExitCause::Requested);
         }
-        let fresh = Self::new(self.core.clone(), self.id.clone(), self.launcher.clone(), self.neighbours.clone());
-        *self = Self { generation: self.generation, restarts: self.restarts + 1, died_ms: Some(fresh.now()), ..fresh };
+        let fresh =
+            Self::new(self.core.clone(), self.id.clone(), self.launcher.clone(), self.neighbours.clone());
+        *self = Self {
+            generation: self.generation,
+            restarts: self.restarts + 1,
+            died_ms: Some(fresh.now()),
+            ..fresh
+        };
     }
 }
 crate::supervised!(RoleActor);
@@ -419,7 +456,8 @@ impl Handler<Acknowledge> for RoleActor {
     type Result = ResponseActFuture<Self, Result<(), Reason>>;
     fn handle(&mut self, ack: Acknowledge, _: &mut Context<Self>) -> Self::Result {
         if !self.inbox.knows(ack.0) {
-            let reason = Reason::new(Code::NotAsked, format!("message {} is not in the inbox of {}", ack.0, self.id));
+            let reason =
+                Reason::new(Code::NotAsked, format!("message {} is not in the inbox of {}", ack.0, self.id));
             return Box::pin(fut::ready(Err(reason)));
         }
         let saved = self.inbox.acknowledge(ack.0);

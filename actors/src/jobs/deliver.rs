@@ -12,9 +12,15 @@ impl Bench {
         let to = newest.clone();
         let done = self.vcs(move |v| v.deliver(&repo, &target, &to)).await?;
         let body = Delivered { commit, to: words(&self.core.facts.deliver, &done.name) };
-        let delivered = Draft { priority: Priority::High, ..Draft::new(Address::user(), body) }.about(id.clone());
+        let delivered =
+            Draft { priority: Priority::High, ..Draft::new(Address::user(), body) }.about(id.clone());
         let stale = matches!(self.core.facts.deliver, DeliveryTarget::Main(_)) && !done.work_tree_updated;
-        let note = stale.then(|| alert("delivered-elsewhere", format!("{} moved; another branch is checked out in your repository", done.name)));
+        let note = stale.then(|| {
+            alert(
+                "delivered-elsewhere",
+                format!("{} moved; another branch is checked out in your repository", done.name),
+            )
+        });
         Ok(std::iter::once(delivered).chain(note).collect())
     }
 }

@@ -1,6 +1,10 @@
 //! The job of GREEN: the runtime's own run of the tip.
 
-use super::{Bench, JobError, is_current, runs::{Run, Wanted, summary}, tell};
+use super::{
+    Bench, JobError, is_current,
+    runs::{Run, Wanted, summary},
+    tell,
+};
 use foureyes_policies::{
     features::{Feature, Push},
     green::{self, Green, GreenFacts},
@@ -36,13 +40,16 @@ impl Bench {
         }
         let baseline = self.baseline(feature, push).await?;
         let frozen = self.frozen(feature, push).await?;
-        let wanted = Wanted { feature: id, what: "green run", tree: push.change.head_tree.clone(), trusted: false };
+        let wanted =
+            Wanted { feature: id, what: "green run", tree: push.change.head_tree.clone(), trusted: false };
         let run = self.evidence(wanted).await?;
         let mut reasons = frozen.refused.clone();
         reasons.extend(self.kind_reasons(feature, push).await?);
         let judged = self.judge(feature, &baseline, &run, &frozen, push.change.head_tree.clone()).await?;
         let verdict = match judged {
-            Ok(green) if reasons.is_empty() => self.coverage(feature, push, self.passed(feature, &run, &green, &frozen)).await?,
+            Ok(green) if reasons.is_empty() => {
+                self.coverage(feature, push, self.passed(feature, &run, &green, &frozen)).await?
+            }
             Ok(_) => self.not_passed(feature, Gate::Green, reasons),
             Err(more) => self.not_passed(feature, Gate::Green, [reasons, more].concat()),
         };
@@ -57,7 +64,11 @@ impl Bench {
     }
 
     fn passed(&self, feature: &Feature, run: &Run, green: &Green, frozen: &Frozen) -> GateVerdict {
-        let known = if green.known_failures.is_empty() { String::new() } else { format!("; known failures: {}", list(&green.known_failures)) };
+        let known = if green.known_failures.is_empty() {
+            String::new()
+        } else {
+            format!("; known failures: {}", list(&green.known_failures))
+        };
         GateVerdict {
             summary: format!("GREEN by the runtime: {}{known}", summary(&run.report)),
             admitted: frozen.admitted.clone(),
@@ -67,8 +78,16 @@ impl Bench {
     }
 
     /// Judges a run; tests that fail only sometimes on the same tree are set aside and named.
-    pub(super) async fn judge(&self, feature: &Feature, baseline: &Run, run: &Run, frozen: &Frozen, tree: CommitId) -> Result<Result<Green, Vec<Reason>>, JobError> {
-        let removes: BTreeSet<String> = feature.spec.iter().flat_map(|s| s.spec.removes.iter().cloned()).collect();
+    pub(super) async fn judge(
+        &self,
+        feature: &Feature,
+        baseline: &Run,
+        run: &Run,
+        frozen: &Frozen,
+        tree: CommitId,
+    ) -> Result<Result<Green, Vec<Reason>>, JobError> {
+        let removes: BTreeSet<String> =
+            feature.spec.iter().flat_map(|s| s.spec.removes.iter().cloned()).collect();
         let none = BTreeSet::new();
         let kind = feature.spec.as_ref().map_or(ChangeKind::Feature, |s| s.spec.kind);
         let facts = |flaky| GreenFacts {
@@ -99,7 +118,8 @@ impl Bench {
     /// rule; they do not change what was admitted before.
     pub(super) async fn frozen(&self, feature: &Feature, push: &Push) -> Result<Frozen, JobError> {
         let now_files = self.admitted(push).await?;
-        let mut now: BTreeSet<(String, String)> = now_files.iter().map(|a| (a.path.clone(), a.blob.clone())).collect();
+        let mut now: BTreeSet<(String, String)> =
+            now_files.iter().map(|a| (a.path.clone(), a.blob.clone())).collect();
         for admitted in feature.admitted.iter().filter(|a| a.inline) {
             // The rest of such a file may have changed since, so it is no longer "inline only".
             if let Some(blob) = self.inline_digest(&push.change.head, &admitted.path).await? {
@@ -111,15 +131,28 @@ impl Bench {
         let red_applied = feature.verdict(Gate::Red).is_some_and(|v| v.verdict.outcome == Outcome::Passed);
         if late.is_empty() || !red_applied {
             let admitted = if red_applied { feature.admitted.clone() } else { now_files };
-            return Ok(Frozen { admitted, failing: feature.failing.clone(), now, records: Vec::new(), refused: Vec::new() });
+            return Ok(Frozen {
+                admitted,
+                failing: feature.failing.clone(),
+                now,
+                records: Vec::new(),
+                refused: Vec::new(),
+            });
         }
         let runs = self.red_runs(feature, push).await?;
         let mut admitted = feature.admitted.clone();
         admitted.extend(late.into_iter().cloned());
-        let records = runs.extra.into_iter().chain(runs.baseline.record).chain(runs.composed.record).collect();
+        let records =
+            runs.extra.into_iter().chain(runs.baseline.record).chain(runs.composed.record).collect();
         Ok(match runs.judged {
             Ok(red) => Frozen { admitted, failing: red.failing, now, records, refused: Vec::new() },
-            Err(refused) => Frozen { admitted: feature.admitted.clone(), failing: feature.failing.clone(), now, records, refused },
+            Err(refused) => Frozen {
+                admitted: feature.admitted.clone(),
+                failing: feature.failing.clone(),
+                now,
+                records,
+                refused,
+            },
         })
     }
 
@@ -149,13 +182,23 @@ impl Bench {
         let forward: BTreeSet<_> = undone
             .files
             .iter()
-            .map(|f| (side(f.old_path.as_deref().unwrap_or(&f.path), f.old_mode, &f.old_blob), side(&f.path, f.new_mode, &f.new_blob)))
+            .map(|f| {
+                (
+                    side(f.old_path.as_deref().unwrap_or(&f.path), f.old_mode, &f.old_blob),
+                    side(&f.path, f.new_mode, &f.new_blob),
+                )
+            })
             .collect();
         let backward: BTreeSet<_> = push
             .change
             .files
             .iter()
-            .map(|f| (side(&f.path, f.new_mode, &f.new_blob), side(f.old_path.as_deref().unwrap_or(&f.path), f.old_mode, &f.old_blob)))
+            .map(|f| {
+                (
+                    side(&f.path, f.new_mode, &f.new_blob),
+                    side(f.old_path.as_deref().unwrap_or(&f.path), f.old_mode, &f.old_blob),
+                )
+            })
             .collect();
         if forward == backward {
             return Ok(Vec::new());
@@ -167,7 +210,10 @@ impl Bench {
         let formatter = self.core.facts.config.gates.suite.formatter.clone();
         let refuse = |text: String| Ok(vec![Reason::new(Code::KindMismatch, text)]);
         if formatter.is_empty() {
-            return refuse("no formatter is configured (`gates.suite.formatter`), so nothing is of kind format".to_owned());
+            return refuse(
+                "no formatter is configured (`gates.suite.formatter`), so nothing is of kind format"
+                    .to_owned(),
+            );
         }
         let (report, checkout) = self.command(&push.change.base_tree, &formatter, true).await?;
         if !matches!(report.outcome, RunOutcome::Completed { exit: 0 }) {
@@ -179,14 +225,17 @@ impl Bench {
                 let mut differing = Vec::new();
                 for entry in v.list_tree(&head)? {
                     let formatted = std::fs::read(root.join(&entry.path)).unwrap_or_default();
-                    if v.read_blob(&head, &entry.path, 64 << 20)?.unwrap_or_default() != formatted && entry.mode != foureyes_protocol::change::MODE_SUBMODULE {
+                    if v.read_blob(&head, &entry.path, 64 << 20)?.unwrap_or_default() != formatted
+                        && entry.mode != foureyes_protocol::change::MODE_SUBMODULE
+                    {
                         differing.push(entry.path);
                     }
                 }
                 Ok(differing)
             })
             .await?;
-        let deleted = push.change.files.iter().filter(|f| f.status == FileStatus::Deleted).map(|f| f.path.clone());
+        let deleted =
+            push.change.files.iter().filter(|f| f.status == FileStatus::Deleted).map(|f| f.path.clone());
         let differing: Vec<String> = differing.into_iter().chain(deleted).collect();
         if differing.is_empty() {
             return Ok(Vec::new());
@@ -195,7 +244,12 @@ impl Bench {
     }
 
     /// Coverage may not fall, where a command prints it (its last number, in percent).
-    async fn coverage(&self, feature: &Feature, push: &Push, verdict: GateVerdict) -> Result<GateVerdict, JobError> {
+    async fn coverage(
+        &self,
+        feature: &Feature,
+        push: &Push,
+        verdict: GateVerdict,
+    ) -> Result<GateVerdict, JobError> {
         let command = self.core.facts.config.gates.suite.coverage.clone();
         if command.is_empty() {
             return Ok(verdict);
@@ -223,8 +277,13 @@ impl Bench {
 
 /// Failing tests that passed on the base: the ones that may only be flaky.
 fn suspects(baseline: &Run, run: &Run) -> Vec<String> {
-    let passed_before: BTreeSet<&str> = baseline.report.with_status(TestStatus::Passed).map(|t| t.id.as_str()).collect();
-    run.report.with_status(TestStatus::Failed).filter(|t| passed_before.contains(t.id.as_str())).map(|t| t.id.clone()).collect()
+    let passed_before: BTreeSet<&str> =
+        baseline.report.with_status(TestStatus::Passed).map(|t| t.id.as_str()).collect();
+    run.report
+        .with_status(TestStatus::Failed)
+        .filter(|t| passed_before.contains(t.id.as_str()))
+        .map(|t| t.id.clone())
+        .collect()
 }
 
 fn last_number(bytes: &[u8]) -> Option<f64> {

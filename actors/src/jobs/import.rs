@@ -6,7 +6,7 @@ use foureyes_ports::{
     vcs::{Identity, Import, ImportKind, Merge, NewCommit, RefUpdate},
 };
 use foureyes_protocol::{
-    Address, Code, CommitId, FeatureId, Priority, PrincipalId, Reason, Risk,
+    Address, Code, CommitId, FeatureId, PrincipalId, Priority, Reason, Risk,
     body::{Alert, Imported, MAX_PATHS},
 };
 
@@ -60,11 +60,19 @@ impl Bench {
     }
 
     /// Paths between two commits, at most [`MAX_PATHS`].
-    pub(super) async fn touched(&self, old: Option<&CommitId>, new: &CommitId) -> Result<(Vec<String>, bool), JobError> {
+    pub(super) async fn touched(
+        &self,
+        old: Option<&CommitId>,
+        new: &CommitId,
+    ) -> Result<(Vec<String>, bool), JobError> {
         let Some(old) = old.filter(|o| *o != new).cloned() else { return Ok((Vec::new(), false)) };
         let new = new.clone();
         let change = self.vcs(move |v| v.change_summary(&old, &new)).await?;
-        let mut paths: Vec<String> = change.files.iter().flat_map(|f| std::iter::once(f.path.clone()).chain(f.old_path.clone())).collect();
+        let mut paths: Vec<String> = change
+            .files
+            .iter()
+            .flat_map(|f| std::iter::once(f.path.clone()).chain(f.old_path.clone()))
+            .collect();
         let all = paths.len() > MAX_PATHS;
         paths.truncate(MAX_PATHS);
         Ok((paths, all))
@@ -72,7 +80,13 @@ impl Bench {
 }
 
 fn rewritten(import: &Import) -> Reason {
-    Reason::new(Code::Conflict, format!("{} of your repository no longer contains what was imported last: it was rewritten; restore it, or start a new state directory with `agents repo rm --purge`", import.branch))
+    Reason::new(
+        Code::Conflict,
+        format!(
+            "{} of your repository no longer contains what was imported last: it was rewritten; restore it, or start a new state directory with `agents repo rm --purge`",
+            import.branch
+        ),
+    )
 }
 
 /// An alert to the user.

@@ -12,13 +12,18 @@ use foureyes_ports::{
     vcs::{Identity, Merge, NewCommit, RefUpdate, VcsError},
 };
 use foureyes_protocol::{
-    Address, Code, CommitId, Digest, FeatureId, Gate, Priority, PrincipalId, Reason,
+    Address, Code, CommitId, Digest, FeatureId, Gate, PrincipalId, Priority, Reason,
     body::{GateVerdict, Landing, Merged},
 };
 use std::collections::BTreeSet;
 
 impl Bench {
-    pub(super) async fn land(&self, id: &FeatureId, head: CommitId, main: CommitId) -> Result<Vec<Draft>, JobError> {
+    pub(super) async fn land(
+        &self,
+        id: &FeatureId,
+        head: CommitId,
+        main: CommitId,
+    ) -> Result<Vec<Draft>, JobError> {
         let feature = self.feature(id)?;
         if let Some((commit, before, content)) = feature.landing.clone() {
             return self.finish(feature, commit, before, content).await;
@@ -31,27 +36,47 @@ impl Bench {
         if now != main {
             return self.import(Some(id.clone())).await;
         }
-        let tested = feature.verdict(Gate::Qa).and_then(|v| v.verdict.tree.clone()).ok_or(JobError::Missing("QA run"))?;
+        let tested = feature
+            .verdict(Gate::Qa)
+            .and_then(|v| v.verdict.tree.clone())
+            .ok_or(JobError::Missing("QA run"))?;
         match self.merge(&main, &head).await? {
             Merge::Clean { tree } if tree == tested => self.commit_and_move(feature, head, main, tree).await,
-            Merge::Clean { .. } => Err(JobError::Refused(Reason::new(Code::Conflict, "the merge is not the tree that QA ran"))),
+            Merge::Clean { .. } => {
+                Err(JobError::Refused(Reason::new(Code::Conflict, "the merge is not the tree that QA ran")))
+            }
             Merge::Conflict { paths } => {
                 let reason = Reason::new(Code::Conflict, format!("conflicts in {}", paths.join(", ")));
-                let verdict = GateVerdict { counts: false, ..self.not_passed(feature, Gate::Deploy, vec![reason]) };
+                let verdict =
+                    GateVerdict { counts: false, ..self.not_passed(feature, Gate::Deploy, vec![reason]) };
                 Ok(vec![tell(feature, verdict)])
             }
         }
     }
 
-    async fn commit_and_move(&self, feature: &Feature, head: CommitId, main: CommitId, tree: CommitId) -> Result<Vec<Draft>, JobError> {
+    async fn commit_and_move(
+        &self,
+        feature: &Feature,
+        head: CommitId,
+        main: CommitId,
+        tree: CommitId,
+    ) -> Result<Vec<Draft>, JobError> {
         let content = feature.push.as_ref().map_or_else(Digest::default, |p| p.content);
         let new = self.merge_commit(feature, head, main.clone(), tree.clone());
         let (signer, now_ms) = (self.core.ports.signer.clone(), self.core.ports.clock.now_ms());
         let commit = self
-            .vcs(move |v| v.commit(&new, &|payload| signer.sign_gate(payload, now_ms).map(|s| s.armor.into_bytes()).map_err(|e| e.to_string())))
+            .vcs(move |v| {
+                v.commit(&new, &|payload| {
+                    signer.sign_gate(payload, now_ms).map(|s| s.armor.into_bytes()).map_err(|e| e.to_string())
+                })
+            })
             .await?;
         let landing = Landing { main: main.clone(), commit: commit.clone(), tree, content };
-        self.say(vec![Draft { priority: Priority::High, ..Draft::new(Address::system(), landing) }.about(feature.id.clone())]).await?;
+        self.say(vec![
+            Draft { priority: Priority::High, ..Draft::new(Address::system(), landing) }
+                .about(feature.id.clone()),
+        ])
+        .await?;
         self.finish(feature, commit, main, content).await
     }
 
@@ -63,20 +88,35 @@ impl Bench {
             _ => vec![main],
         };
         let spec = feature.spec.as_ref();
-        let (kind, title) = spec.map_or(("feature", feature.title.as_str()), |s| (s.spec.kind.as_str(), s.spec.title.as_str()));
-        let evidence: Vec<String> = feature.verdicts.iter().map(|v| format!("{}={}", v.verdict.gate, v.index)).collect();
+        let (kind, title) = spec
+            .map_or(("feature", feature.title.as_str()), |s| (s.spec.kind.as_str(), s.spec.title.as_str()));
+        let evidence: Vec<String> =
+            feature.verdicts.iter().map(|v| format!("{}={}", v.verdict.gate, v.index)).collect();
         let trailers = vec![
             ("Foureyes-Feature".to_owned(), feature.id.to_string()),
             ("Foureyes-Evidence".to_owned(), evidence.join(" ")),
-            ("Foureyes-Ledger".to_owned(), format!("{}/{}", self.core.facts.run, self.core.ports.ledger.head().index)),
+            (
+                "Foureyes-Ledger".to_owned(),
+                format!("{}/{}", self.core.facts.run, self.core.ports.ledger.head().index),
+            ),
         ];
         let message = format!("{}: {title}\n\nPassed RED, GREEN, PEER, QA and DEPLOY.", conventional(kind));
         NewCommit { tree, parents, author: who.clone(), committer: who, message, trailers }
     }
 
     /// Moves the ref, unless it has moved already, and records the merge.
-    async fn finish(&self, feature: &Feature, commit: CommitId, main: CommitId, content: Digest) -> Result<Vec<Draft>, JobError> {
-        let update = RefUpdate { name: self.core.facts.main_ref(), old: Some(main.clone()), new: Some(commit.clone()) };
+    async fn finish(
+        &self,
+        feature: &Feature,
+        commit: CommitId,
+        main: CommitId,
+        content: Digest,
+    ) -> Result<Vec<Draft>, JobError> {
+        let update = RefUpdate {
+            name: self.core.facts.main_ref(),
+            old: Some(main.clone()),
+            new: Some(commit.clone()),
+        };
         let (refs, target) = (self.core.refs.clone(), commit.clone());
         self.vcs(move |v| {
             if v.ref_value(&update.name)?.as_ref() == Some(&target) {
@@ -88,7 +128,9 @@ impl Bench {
         .await?;
         let (paths, _) = self.touched(Some(&main), &commit).await?;
         let merged = Merged { main, commit, content, paths, signers: signers(feature) };
-        Ok(vec![Draft { priority: Priority::High, ..Draft::new(Address::All, merged) }.about(feature.id.clone())])
+        Ok(vec![
+            Draft { priority: Priority::High, ..Draft::new(Address::All, merged) }.about(feature.id.clone()),
+        ])
     }
 
     async fn say(&self, drafts: Vec<Draft>) -> Result<(), JobError> {
@@ -99,7 +141,8 @@ impl Bench {
 
 /// Everybody who signed something that counted.
 fn signers(feature: &Feature) -> Vec<PrincipalId> {
-    let all: BTreeSet<PrincipalId> = feature.verdicts.iter().flat_map(|v| v.verdict.signers.clone()).collect();
+    let all: BTreeSet<PrincipalId> =
+        feature.verdicts.iter().flat_map(|v| v.verdict.signers.clone()).collect();
     all.into_iter().collect()
 }
 

@@ -17,8 +17,7 @@ use foureyes_policies::{
 };
 use foureyes_ports::{governance::Draft, runner::Progress, vcs::Vcs};
 use foureyes_protocol::{
-    Address, Code, CommitId, Digest, FeatureId, Gate, Outcome, Priority, Reason,
-    body::GateVerdict,
+    Address, Code, CommitId, Digest, FeatureId, Gate, Outcome, Priority, Reason, body::GateVerdict,
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -92,7 +91,10 @@ impl Bench {
     }
 
     /// Runs something that blocks on a thread that may.
-    async fn vcs<T: Send + 'static>(&self, work: impl FnOnce(&dyn Vcs) -> Result<T, foureyes_ports::vcs::VcsError> + Send + 'static) -> Result<T, JobError> {
+    async fn vcs<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Vcs) -> Result<T, foureyes_ports::vcs::VcsError> + Send + 'static,
+    ) -> Result<T, JobError> {
         let vcs = self.core.ports.vcs.clone();
         let done = tokio::task::spawn_blocking(move || work(vcs.as_ref())).await;
         Ok(done.map_err(|e| JobError::Cut(e.to_string()))??)

@@ -1,6 +1,10 @@
 //! The job of RED: baseline, composed tree, judgement.
 
-use super::{Bench, JobError, is_current, runs::{Run, Wanted, summary}, tell};
+use super::{
+    Bench, JobError, is_current,
+    runs::{Run, Wanted, summary},
+    tell,
+};
 use foureyes_policies::{
     features::{Feature, Push},
     inline_tests,
@@ -51,7 +55,12 @@ impl Bench {
     }
 
     pub(super) async fn baseline(&self, feature: &Feature, push: &Push) -> Result<Run, JobError> {
-        let wanted = Wanted { feature: &feature.id, what: "baseline", tree: push.change.base_tree.clone(), trusted: true };
+        let wanted = Wanted {
+            feature: &feature.id,
+            what: "baseline",
+            tree: push.change.base_tree.clone(),
+            trusted: true,
+        };
         self.evidence(wanted).await
     }
 
@@ -75,7 +84,8 @@ impl Bench {
         if let Ok(red) = &judged {
             let flaky = self.flaky_failures(feature, &tree, &composed, red).await?;
             if !flaky.is_empty() {
-                let text = format!("these new tests fail only sometimes, so they prove nothing: {}", list(&flaky));
+                let text =
+                    format!("these new tests fail only sometimes, so they prove nothing: {}", list(&flaky));
                 judged = Err(vec![Reason::new(Code::RedNothing, text)]);
             }
         }
@@ -87,8 +97,17 @@ impl Bench {
     }
 
     /// New tests that fail must fail each time.
-    async fn flaky_failures(&self, feature: &Feature, tree: &CommitId, composed: &Run, red: &Red) -> Result<Vec<String>, JobError> {
-        if composed.reused || !composed.report.per_test || matches!(composed.report.outcome, RunOutcome::BuildFailed { .. }) {
+    async fn flaky_failures(
+        &self,
+        feature: &Feature,
+        tree: &CommitId,
+        composed: &Run,
+        red: &Red,
+    ) -> Result<Vec<String>, JobError> {
+        if composed.reused
+            || !composed.report.per_test
+            || matches!(composed.report.outcome, RunOutcome::BuildFailed { .. })
+        {
             return Ok(Vec::new());
         }
         let seen = self.flaky(&self.red_run(feature, tree.clone()), &red.failing).await?;
@@ -98,9 +117,16 @@ impl Bench {
     /// The merge base with these test files of the branch laid over it. Of a source with inline tests
     /// only its test items are taken.
     async fn compose(&self, push: &Push, test_files: &BTreeSet<String>) -> Result<CommitId, JobError> {
-        let inline: Vec<String> = push.facts.inline_tests.iter().filter(|p| test_files.contains(*p)).cloned().collect();
-        let whole: Vec<String> = test_files.iter().chain(&push.facts.test_infrastructure).filter(|p| !inline.contains(p)).cloned().collect();
-        let (base, head, base_tree) = (push.change.base.clone(), push.change.head.clone(), push.change.base_tree.clone());
+        let inline: Vec<String> =
+            push.facts.inline_tests.iter().filter(|p| test_files.contains(*p)).cloned().collect();
+        let whole: Vec<String> = test_files
+            .iter()
+            .chain(&push.facts.test_infrastructure)
+            .filter(|p| !inline.contains(p))
+            .cloned()
+            .collect();
+        let (base, head, base_tree) =
+            (push.change.base.clone(), push.change.head.clone(), push.change.base_tree.clone());
         let head_tree = push.change.head_tree.clone();
         self.vcs(move |v| {
             let mut tree = v.compose_tree(&base_tree, &head_tree, &whole)?;
@@ -111,7 +137,11 @@ impl Bench {
                     Ok(String::from_utf8_lossy(&bytes).into_owned())
                 };
                 if let Some(content) = inline_tests::overlay(&text(&base)?, &text(&head)?) {
-                    blobs.push(NewBlob { path: path.clone(), mode: 0o100_644, content: content.into_bytes() });
+                    blobs.push(NewBlob {
+                        path: path.clone(),
+                        mode: 0o100_644,
+                        content: content.into_bytes(),
+                    });
                 }
             }
             if !blobs.is_empty() {
@@ -122,7 +152,13 @@ impl Bench {
         .await
     }
 
-    async fn checked(&self, feature: &Feature, push: &Push, runs: &RedRuns, red: &Red) -> Result<GateVerdict, JobError> {
+    async fn checked(
+        &self,
+        feature: &Feature,
+        push: &Push,
+        runs: &RedRuns,
+        red: &Red,
+    ) -> Result<GateVerdict, JobError> {
         let shows = red.shows.lines().find(|l| !l.trim().is_empty()).unwrap_or("").trim().to_owned();
         let new = match red.failing.len() {
             0 => "the command fails with the new tests".to_owned(),
@@ -143,7 +179,8 @@ impl Bench {
     pub(super) async fn admitted(&self, push: &Push) -> Result<Vec<AdmittedFile>, JobError> {
         let mut admitted: Vec<AdmittedFile> = Vec::new();
         for file in &push.change.files {
-            let whole = push.facts.test_files.contains(&file.path) || push.facts.test_infrastructure.contains(&file.path);
+            let whole = push.facts.test_files.contains(&file.path)
+                || push.facts.test_infrastructure.contains(&file.path);
             if let (true, Some(blob)) = (whole && file.status != FileStatus::Deleted, &file.new_blob) {
                 admitted.push(AdmittedFile { path: file.path.clone(), blob: blob.clone(), inline: false });
             }
@@ -157,7 +194,11 @@ impl Bench {
     }
 
     /// The digest of a source's test items at a commit.
-    pub(super) async fn inline_digest(&self, commit: &CommitId, path: &str) -> Result<Option<String>, JobError> {
+    pub(super) async fn inline_digest(
+        &self,
+        commit: &CommitId,
+        path: &str,
+    ) -> Result<Option<String>, JobError> {
         let (commit, path) = (commit.clone(), path.to_owned());
         let bytes = self.vcs(move |v| v.read_blob(&commit, &path, SOURCE_CAP)).await?;
         let source = bytes.map(|b| String::from_utf8_lossy(&b).into_owned());
@@ -169,8 +210,15 @@ fn test_files(push: &Push) -> BTreeSet<String> {
     push.facts.test_files.iter().chain(&push.facts.inline_tests).cloned().collect()
 }
 
-fn judge(feature: &Feature, baseline: &TestReport, composed: &TestReport, without_new: Option<&TestReport>, test_files: &BTreeSet<String>) -> Result<Red, Vec<Reason>> {
+fn judge(
+    feature: &Feature,
+    baseline: &TestReport,
+    composed: &TestReport,
+    without_new: Option<&TestReport>,
+    test_files: &BTreeSet<String>,
+) -> Result<Red, Vec<Reason>> {
     let spec = feature.spec.as_ref();
-    let characterisation = spec.map_or_else(BTreeSet::new, |s| s.spec.characterisation.iter().cloned().collect());
+    let characterisation =
+        spec.map_or_else(BTreeSet::new, |s| s.spec.characterisation.iter().cloned().collect());
     red::judge(&RedFacts { baseline, composed, without_new, test_files, characterisation: &characterisation })
 }

@@ -111,7 +111,8 @@ impl Bench {
         };
         if spec.adapter == AdapterKind::Auto {
             let tree = tree.clone();
-            let files: Vec<String> = self.vcs(move |v| v.list_tree(&tree)).await?.into_iter().map(|e| e.path).collect();
+            let files: Vec<String> =
+                self.vcs(move |v| v.list_tree(&tree)).await?.into_iter().map(|e| e.path).collect();
             let detected = self.core.ports.runner.detect(&files);
             spec.adapter = match detected {
                 Some(d) => d.adapter,
@@ -124,7 +125,12 @@ impl Bench {
 
     pub(super) fn limits(&self) -> RunLimits {
         let l = &self.core.facts.config.gates.limits;
-        RunLimits { timeout: Duration::from_millis(l.time.0), memory_bytes: l.memory.0, processes: l.processes, ..RunLimits::default() }
+        RunLimits {
+            timeout: Duration::from_millis(l.time.0),
+            memory_bytes: l.memory.0,
+            processes: l.processes,
+            ..RunLimits::default()
+        }
     }
 
     /// A clean checkout of a tree.
@@ -134,7 +140,8 @@ impl Bench {
         let dir = self.core.facts.scratch.join(format!("run-{}", hex::encode(random)));
         let checkout = Checkout(dir);
         let (path, tree) = (checkout.path(), tree.clone());
-        std::fs::create_dir_all(&path).map_err(|source| JobError::Io { what: format!("{}", path.display()), source })?;
+        std::fs::create_dir_all(&path)
+            .map_err(|source| JobError::Io { what: format!("{}", path.display()), source })?;
         self.vcs(move |v| v.checkout_tree(&tree, &path)).await?;
         Ok(checkout)
     }
@@ -163,13 +170,26 @@ impl Bench {
         self.keep(&wanted, result.report, &result.log)
     }
 
-    fn known(&self, wanted: &Wanted<'_>, command: foureyes_protocol::Digest, environment: foureyes_protocol::Digest) -> Result<Option<Run>, JobError> {
+    fn known(
+        &self,
+        wanted: &Wanted<'_>,
+        command: foureyes_protocol::Digest,
+        environment: foureyes_protocol::Digest,
+    ) -> Result<Option<Run>, JobError> {
         let key = (wanted.tree.clone(), command, environment);
         let Some(known) = self.features.evidence.get(&key) else { return Ok(None) };
         let Some(bytes) = self.core.ports.artifacts.get(&known.report)? else { return Ok(None) };
         let Ok(report) = TestReport::from_bytes(&bytes) else { return Ok(None) };
-        let what = format!("{} (reused: the {} of record {}, same tree, command and environment)", wanted.what, known.purpose, known.index);
-        Ok(Some(Run { report, record: None, evidence: EvidenceRef { what, digest: known.report }, reused: true }))
+        let what = format!(
+            "{} (reused: the {} of record {}, same tree, command and environment)",
+            wanted.what, known.purpose, known.index
+        );
+        Ok(Some(Run {
+            report,
+            record: None,
+            evidence: EvidenceRef { what, digest: known.report },
+            reused: true,
+        }))
     }
 
     fn keep(&self, wanted: &Wanted<'_>, mut report: TestReport, log: &[u8]) -> Result<Run, JobError> {
@@ -188,7 +208,12 @@ impl Bench {
         // A broken environment or a limit may be gone next time: such a run is no evidence to reuse.
         let lasting = matches!(report.outcome, RunOutcome::Completed { .. } | RunOutcome::BuildFailed { .. });
         let record = lasting.then(|| Draft::new(Address::system(), body).about(wanted.feature.clone()));
-        Ok(Run { report, record, evidence: EvidenceRef { what: wanted.what.to_owned(), digest }, reused: false })
+        Ok(Run {
+            report,
+            record,
+            evidence: EvidenceRef { what: wanted.what.to_owned(), digest },
+            reused: false,
+        })
     }
 
     fn told(&self, feature: &FeatureId, what: &str) -> mpsc::Sender<foureyes_ports::runner::Progress> {
@@ -226,7 +251,12 @@ impl Bench {
     }
 
     /// Runs a configured command on a tree.
-    pub(super) async fn command(&self, tree: &CommitId, argv: &[String], keep_changes: bool) -> Result<(CommandReport, Checkout), JobError> {
+    pub(super) async fn command(
+        &self,
+        tree: &CommitId,
+        argv: &[String],
+        keep_changes: bool,
+    ) -> Result<(CommandReport, Checkout), JobError> {
         let checkout = self.checkout(tree).await?;
         let slot = self.slots.take().await?;
         let run = CommandRun {
@@ -257,7 +287,11 @@ pub(super) fn summary(report: &TestReport) -> String {
     match &report.outcome {
         RunOutcome::Completed { exit } if !report.per_test => format!("exit code {exit}, {seconds:.1} s"),
         RunOutcome::Completed { .. } => {
-            let (passed, failed, skipped) = (report.count(TestStatus::Passed), report.count(TestStatus::Failed), report.count(TestStatus::Skipped));
+            let (passed, failed, skipped) = (
+                report.count(TestStatus::Passed),
+                report.count(TestStatus::Failed),
+                report.count(TestStatus::Skipped),
+            );
             let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
             format!("{passed} passed, {failed} failed{skipped}, {seconds:.1} s")
         }

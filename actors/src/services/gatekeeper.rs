@@ -69,7 +69,12 @@ pub struct Gatekeeper {
 
 impl Gatekeeper {
     /// A gatekeeper that knows the journal.
-    pub fn new(core: Core, registry: Addr<Registry>, slots: Slots, progress: mpsc::Sender<(FeatureId, String)>) -> Self {
+    pub fn new(
+        core: Core,
+        registry: Addr<Registry>,
+        slots: Slots,
+        progress: mpsc::Sender<(FeatureId, String)>,
+    ) -> Self {
         let live_from = core.journal.len() as u64;
         Self {
             core,
@@ -146,7 +151,8 @@ impl Gatekeeper {
             team: Team { roster: &facts.roster, unavailable: &unavailable, draw: &draw },
             is_manifest: &is_manifest,
             policy: facts.policy,
-            has_suite: suite.adapter != foureyes_config::sections::suite::Adapter::Generic || !suite.command.is_empty(),
+            has_suite: suite.adapter != foureyes_config::sections::suite::Adapter::Generic
+                || !suite.command.is_empty(),
             advisory: facts.advisory,
             returns_orchestrator: facts.config.gates.returns.orchestrator,
             returns_user: facts.config.gates.returns.user,
@@ -193,13 +199,16 @@ impl Gatekeeper {
             let _abort = abort;
             task.await.unwrap_or_else(|e| Err(JobError::Cut(e.to_string())))
         };
-        let handle = ctx.spawn(ended.into_actor(self).map(move |result, _, ctx| ctx.notify(JobDone(name, result))));
+        let handle =
+            ctx.spawn(ended.into_actor(self).map(move |result, _, ctx| ctx.notify(JobDone(name, result))));
         self.under_way.insert(job, handle);
     }
 
     /// A job of the same gate for an older tip or target branch is nobody's any more.
     fn drop_superseded(&mut self, job: &Job, ctx: &mut Context<Self>) {
-        let same = |old: &Job| old.feature() == job.feature() && std::mem::discriminant(old) == std::mem::discriminant(job);
+        let same = |old: &Job| {
+            old.feature() == job.feature() && std::mem::discriminant(old) == std::mem::discriminant(job)
+        };
         let landing = matches!(job, Job::Land(..) | Job::Deliver(..));
         let old: Vec<Job> = self.under_way.keys().filter(|o| !landing && same(o)).cloned().collect();
         for job in old {
@@ -245,8 +254,15 @@ fn failing_run(feature: &Feature) -> Option<u64> {
 }
 
 fn contradiction(feature: &FeatureId, who: PrincipalId, run: u64) -> Draft {
-    let text = format!("{who} claims that the tests pass; the runtime's own run (record {run}) says that they fail: claims count for nothing");
-    let refused = Refused { who, what: "claim that the tests pass".to_owned(), reason: Reason::new(Code::ClaimContradicted, text), incident: false };
+    let text = format!(
+        "{who} claims that the tests pass; the runtime's own run (record {run}) says that they fail: claims count for nothing"
+    );
+    let refused = Refused {
+        who,
+        what: "claim that the tests pass".to_owned(),
+        reason: Reason::new(Code::ClaimContradicted, text),
+        incident: false,
+    };
     Draft::new(Address::system(), refused).about(feature.clone())
 }
 
@@ -272,7 +288,8 @@ impl Actor for Gatekeeper {
 
 impl Restartable for Gatekeeper {
     fn rebuild(&mut self, _: &mut Context<Self>, _: &ExitCause) {
-        let fresh = Self::new(self.core.clone(), self.registry.clone(), self.slots.clone(), self.progress.clone());
+        let fresh =
+            Self::new(self.core.clone(), self.registry.clone(), self.slots.clone(), self.progress.clone());
         // The jobs of the last run went with its futures; they are planned again.
         *self = Self { unavailable: std::mem::take(&mut self.unavailable), ..fresh };
     }
@@ -289,7 +306,8 @@ impl Handler<CatchUp> for Gatekeeper {
 impl Handler<Availability> for Gatekeeper {
     type Result = ();
     fn handle(&mut self, a: Availability, ctx: &mut Context<Self>) {
-        let changed = if a.available { self.unavailable.remove(&a.role) } else { self.unavailable.insert(a.role) };
+        let changed =
+            if a.available { self.unavailable.remove(&a.role) } else { self.unavailable.insert(a.role) };
         if changed {
             self.go_on(ctx);
         }

@@ -35,8 +35,23 @@ pub struct HealthMonitor {
 
 impl HealthMonitor {
     /// A monitor of this tree.
-    pub fn new(core: Core, tree: Supervisor, registry: Addr<Registry>, locks: Addr<LockManager>, projector: Addr<Projector>) -> Self {
-        Self { core, tree, registry, locks, projector, cursor: Cursor::default(), waiting: BTreeMap::new(), told: BTreeSet::new() }
+    pub fn new(
+        core: Core,
+        tree: Supervisor,
+        registry: Addr<Registry>,
+        locks: Addr<LockManager>,
+        projector: Addr<Projector>,
+    ) -> Self {
+        Self {
+            core,
+            tree,
+            registry,
+            locks,
+            projector,
+            cursor: Cursor::default(),
+            waiting: BTreeMap::new(),
+            told: BTreeSet::new(),
+        }
     }
 
     fn check(&mut self, ctx: &mut Context<Self>) {
@@ -62,13 +77,16 @@ impl HealthMonitor {
             .waiting
             .iter()
             .filter(|(id, (at, _, _))| now.saturating_sub(*at) > limit && !self.told.contains(id))
-            .map(|(id, (_, to, what))| (*id, format!("{what} has had no answer from {to} for {} h", limit / 3_600_000)))
+            .map(|(id, (_, to, what))| {
+                (*id, format!("{what} has had no answer from {to} for {} h", limit / 3_600_000))
+            })
             .collect();
         let librarian = self.core.facts.roster.of(foureyes_protocol::Family::Librarian).next().cloned();
         for (id, text) in late {
             self.told.insert(id);
             let alert = |to: PrincipalId| {
-                let body = Alert { severity: Risk::Medium, event: "no-answer".to_owned(), text: text.clone() };
+                let body =
+                    Alert { severity: Risk::Medium, event: "no-answer".to_owned(), text: text.clone() };
                 Draft { priority: Priority::Normal, ..Draft::new(to, body) }
             };
             let drafts = std::iter::once(PrincipalId::user()).chain(librarian.clone()).map(alert).collect();
@@ -81,7 +99,13 @@ impl HealthMonitor {
         if let Some(answered) = envelope.in_reply_to {
             self.waiting.remove(&answered);
         }
-        let expects = matches!(envelope.body, Body::SignOffRequest(_) | Body::CoSignRequest(_) | Body::ReviewRequest(_) | Body::TertiaryReviewRequest(_));
+        let expects = matches!(
+            envelope.body,
+            Body::SignOffRequest(_)
+                | Body::CoSignRequest(_)
+                | Body::ReviewRequest(_)
+                | Body::TertiaryReviewRequest(_)
+        );
         if expects {
             let what = format!("{} {}", envelope.kind, envelope.feature.as_ref().map_or("", |f| f.as_str()));
             self.waiting.insert(envelope.id, (at_ms, envelope.to.clone(), what));

@@ -13,7 +13,9 @@ use foureyes_policies::{
 };
 use foureyes_ports::{
     text::clean_text,
-    view::{FeatureView, MessageLine, QuestionView, RoleState, RoleView, ServiceView, Tone, VerdictLine, View},
+    view::{
+        FeatureView, MessageLine, QuestionView, RoleState, RoleView, ServiceView, Tone, VerdictLine, View,
+    },
 };
 use foureyes_protocol::{Address, Body, Envelope, FeatureId, Gate, MessageId, Outcome, PrincipalId};
 use std::{
@@ -126,7 +128,9 @@ impl Projector {
         self.note_question(envelope, record.at_ms);
         self.note_work(envelope);
         match &envelope.body {
-            Body::Alert(a) if present => push(&mut self.alerts, clean_text(&format!("{}: {}", a.event, a.text), LINE), ALERTS),
+            Body::Alert(a) if present => {
+                push(&mut self.alerts, clean_text(&format!("{}: {}", a.event, a.text), LINE), ALERTS)
+            }
             Body::Refused(_) if present => self.refusals += 1,
             Body::GateVerdict(_) => {
                 if let Some(id) = &envelope.feature {
@@ -213,8 +217,15 @@ impl Projector {
             head: head.hash,
             target: facts.target.clone(),
             main: self.features.main.clone(),
-            frozen: self.veto.frozen.as_ref().map(|f| format!("by {} since record {}: {}", f.by, f.index, clean_text(&f.freeze.reason, LINE))),
-            quarantined: self.veto.quarantined.iter().map(|(r, w)| (r.clone(), clean_text(w, LINE))).collect(),
+            frozen: self.veto.frozen.as_ref().map(|f| {
+                format!("by {} since record {}: {}", f.by, f.index, clean_text(&f.freeze.reason, LINE))
+            }),
+            quarantined: self
+                .veto
+                .quarantined
+                .iter()
+                .map(|(r, w)| (r.clone(), clean_text(w, LINE)))
+                .collect(),
             roles: facts.roster.iter().map(|(id, family)| self.role(id, *family, now)).collect(),
             services: self.services.clone(),
             features: self.feature_views(),
@@ -320,10 +331,13 @@ fn verdict_line(v: &foureyes_policies::features::Verdict) -> VerdictLine {
 /// What a feature waits for, in words.
 fn waiting_for(f: &Feature) -> Vec<String> {
     let content = f.push.as_ref().map(|p| p.content);
-    let open = f.requests.iter().filter(|r| !r.answered && (Some(r.content) == content || f.gate <= Gate::Red));
+    let open =
+        f.requests.iter().filter(|r| !r.answered && (Some(r.content) == content || f.gate <= Gate::Red));
     let mut waiting: Vec<String> = open.map(|r| format!("{} to sign the {}", r.to, r.subject)).collect();
     if f.gate == Gate::Spec && f.spec.is_none() {
-        waiting.extend(f.assignees(foureyes_protocol::body::Task::WriteSpec).map(|r| format!("{r} to write the spec")));
+        waiting.extend(
+            f.assignees(foureyes_protocol::body::Task::WriteSpec).map(|r| format!("{r} to write the spec")),
+        );
     }
     if waiting.is_empty() && matches!(f.gate, Gate::Red | Gate::Green) && matches!(f.status, Status::Active) {
         waiting.extend(f.author().map(|a| format!("{a} to push")));
@@ -336,8 +350,15 @@ type Asked = (&'static str, String, Vec<String>, Option<foureyes_protocol::Diges
 fn asks_user(body: &Body) -> Option<Asked> {
     Some(match body {
         Body::Question(q) => ("question", q.text.clone(), q.options.clone(), None),
-        Body::SignOffRequest(r) => ("sign-off", format!("sign the {}: {}", r.subject, r.text), vec!["approve".to_owned(), "reject".to_owned()], None),
-        Body::CoSignRequest(r) => ("co-sign", format!("co-sign {}", r.act), vec!["approve".to_owned(), "reject".to_owned()], None),
+        Body::SignOffRequest(r) => (
+            "sign-off",
+            format!("sign the {}: {}", r.subject, r.text),
+            vec!["approve".to_owned(), "reject".to_owned()],
+            None,
+        ),
+        Body::CoSignRequest(r) => {
+            ("co-sign", format!("co-sign {}", r.act), vec!["approve".to_owned(), "reject".to_owned()], None)
+        }
         Body::CriticalDecisionRequest(r) => ("decision", r.act.clone(), r.options.clone(), Some(r.decision)),
         Body::Escalation(e) => ("question", e.question.clone(), Vec::new(), None),
         Body::TaskAssignment(t) => ("task", format!("{:?}: {}", t.task, t.text), Vec::new(), None),
@@ -361,24 +382,53 @@ fn gist(envelope: &Envelope) -> Option<(String, Tone)> {
         Body::Question(q) => (format!("asks: {}", q.text), Tone::Warn),
         Body::Answer(a) => (format!("answers: {}", a.text), Tone::Good),
         Body::StatusReport(s) => (s.text.clone(), Tone::Plain),
-        Body::SignOffRequest(r) => (format!("please sign the {} {}", r.subject, r.content.short()), Tone::Plain),
+        Body::SignOffRequest(r) => {
+            (format!("please sign the {} {}", r.subject, r.content.short()), Tone::Plain)
+        }
         Body::SignOffApproval(a) => (format!("signs the {} {}", a.subject, a.content.short()), Tone::Good),
-        Body::SignOffRejection(r) => (format!("rejects the {}: {}", r.subject, r.findings.first().map_or("", |f| f.problem.as_str())), Tone::Warn),
-        Body::CoSign(c) => (format!("{} DEPLOY{}", if c.granted { "co-signs" } else { "refuses" }, if c.by_rule { " (by rule)" } else { "" }), Tone::Good),
+        Body::SignOffRejection(r) => (
+            format!("rejects the {}: {}", r.subject, r.findings.first().map_or("", |f| f.problem.as_str())),
+            Tone::Warn,
+        ),
+        Body::CoSign(c) => (
+            format!(
+                "{} DEPLOY{}",
+                if c.granted { "co-signs" } else { "refuses" },
+                if c.by_rule { " (by rule)" } else { "" }
+            ),
+            Tone::Good,
+        ),
         Body::CoSignRequest(r) => (format!("please co-sign {}", r.act), Tone::Plain),
         Body::CriticalDecisionRequest(r) => (format!("decision needed: {}", r.act), Tone::Warn),
-        Body::DecisionAnnouncement(d) => (format!("the user {}", if d.approved { "approves" } else { "refuses" }), Tone::Good),
+        Body::DecisionAnnouncement(d) => {
+            (format!("the user {}", if d.approved { "approves" } else { "refuses" }), Tone::Good)
+        }
         Body::GateRequest(g) => (format!("proposes {}", g.gate), Tone::Plain),
         Body::GateVerdict(v) => verdict_gist(v),
-        Body::Pushed(p) => (format!("{} pushed {} ({} lines, {} files)", p.by, p.change.head.short(), p.change.lines(), p.change.files.len()), Tone::Plain),
+        Body::Pushed(p) => (
+            format!(
+                "{} pushed {} ({} lines, {} files)",
+                p.by,
+                p.change.head.short(),
+                p.change.lines(),
+                p.change.files.len()
+            ),
+            Tone::Plain,
+        ),
         Body::Imported(i) => (format!("imported {} at {}", i.source, i.new.short()), Tone::Plain),
         Body::Merged(m) => (format!("landed {}", m.commit.short()), Tone::Good),
         Body::Delivered(d) => (format!("delivered {} to {}", d.commit.short(), d.to), Tone::Good),
         Body::Freeze(f) => (format!("FREEZE: {}", f.reason), Tone::Bad),
         Body::Unfreeze(_) => ("the freeze is lifted".to_owned(), Tone::Good),
-        Body::Quarantine(q) => (format!("{} {}: {}", q.role, if q.lifted { "is back" } else { "is set aside" }, q.reason), Tone::Bad),
+        Body::Quarantine(q) => (
+            format!("{} {}: {}", q.role, if q.lifted { "is back" } else { "is set aside" }, q.reason),
+            Tone::Bad,
+        ),
         Body::Alert(a) => (format!("{}: {}", a.event, a.text), Tone::Warn),
-        Body::Health(h) => (format!("{} is {}: {}", h.who, h.state, h.cause), if h.state == "up" { Tone::Plain } else { Tone::Warn }),
+        Body::Health(h) => (
+            format!("{} is {}: {}", h.who, h.state, h.cause),
+            if h.state == "up" { Tone::Plain } else { Tone::Warn },
+        ),
         Body::Refused(r) => (format!("REFUSED {} {}: {}", r.who, r.what, r.reason), Tone::Bad),
         Body::FeatureRequested(f) => (format!("asks for: {}", f.title), Tone::Plain),
         Body::FeatureControl(c) => (format!("{:?}: {}", c.action, c.reason), Tone::Warn),

@@ -23,7 +23,8 @@ const GROUPS: [(&str, &[&str]); 5] = [
 /// The command line with its help.
 pub fn command() -> Command {
     let plain = Cli::command();
-    let template = format!("{{about}}\n\n{QUICK_START}\n\n{{usage-heading}} {{usage}}\n\n{}{{options}}", groups(&plain));
+    let template =
+        format!("{{about}}\n\n{QUICK_START}\n\n{{usage-heading}} {{usage}}\n\n{}{{options}}", groups(&plain));
     plain.help_template(template)
 }
 

@@ -4,9 +4,15 @@
 
 pub mod args;
 pub mod commands;
+pub mod compose;
 pub mod error;
 pub mod exit;
 pub mod help;
+pub mod multicall;
+pub mod repository;
+pub mod state;
+pub mod terminal;
+pub mod trust;
 
 use error::CliError;
 use exit::Exit;

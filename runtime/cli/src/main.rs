@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    foureyes_cli::main()
+    foureyes_cli::multicall::dispatch().unwrap_or_else(foureyes_cli::main)
 }

@@ -25,7 +25,7 @@ mod tests;
 
 pub use artifacts::FileArtifacts;
 pub use export::{ExportError, export};
-pub use files::StateFiles;
+pub use files::{StateFiles, write_atomically as write_private};
 pub use key::KeyError;
 pub use open::{OpenError, OpenOptions, open};
 pub use sqlite::SqliteLedger;

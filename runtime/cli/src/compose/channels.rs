@@ -11,7 +11,7 @@ use foureyes_ports::{
     vcs::{PushLimits, PushOutcome, PushRequest, RefUpdate, Refusal, Vcs, Visible},
 };
 use foureyes_protocol::{
-    Address, Code, FeatureId, Priority, PrincipalId, Reason,
+    Address, Code, FeatureId, PrincipalId, Priority, Reason,
     body::{Pushed, Refused, Signed},
 };
 use foureyes_vcs::openpgp::{
@@ -96,7 +96,8 @@ impl Channels {
         let hold = self.runtime.block_on(self.core.lock(&scope, role))?;
         let judged = self.judge_content(role, feature, &features, &updates[0], &new, hold.token, view);
         let kept = judged.and_then(|pushed| {
-            let commits = vec![RateKind::Commits; usize::try_from(pushed.commits).unwrap_or(usize::MAX).min(10_000)];
+            let commits =
+                vec![RateKind::Commits; usize::try_from(pushed.commits).unwrap_or(usize::MAX).min(10_000)];
             self.runtime.block_on(self.core.take(role, commits))?;
             // The last word before the ref moves: the token is still in force and nothing is frozen.
             self.runtime.block_on(self.core.check_token(&scope, role, hold.token))?;
@@ -113,10 +114,21 @@ impl Channels {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the facts of one push, each from another place")]
-    fn judge_content(&self, role: &PrincipalId, feature: &foureyes_policies::features::Feature, features: &Features, update: &rules::RefUpdate, new: &foureyes_protocol::CommitId, token: u64, view: &dyn Vcs) -> Result<Pushed, Reason> {
+    fn judge_content(
+        &self,
+        role: &PrincipalId,
+        feature: &foureyes_policies::features::Feature,
+        features: &Features,
+        update: &rules::RefUpdate,
+        new: &foureyes_protocol::CommitId,
+        token: u64,
+        view: &dyn Vcs,
+    ) -> Result<Pushed, Reason> {
         let context = self.core.context();
-        let main = features.main.clone().ok_or_else(|| Reason::new(Code::PushState, "nothing was imported yet"))?;
-        let pushed = push::pushed(view, &context.facts, &main, update.old.clone(), new, token).map_err(|e| push::shape(&e))?;
+        let main =
+            features.main.clone().ok_or_else(|| Reason::new(Code::PushState, "nothing was imported yet"))?;
+        let pushed = push::pushed(view, &context.facts, &main, update.old.clone(), new, token)
+            .map_err(|e| push::shape(&e))?;
         let pushed = Pushed { by: role.clone(), ..pushed };
         let now = context.ports.clock.now_ms();
         push::judge(view, context.ports.signer.as_ref(), feature, role, &pushed, &main, now)?;
@@ -131,7 +143,10 @@ impl Channels {
         let draft = Draft::new(Address::system(), pushed).about(feature);
         if let Err(reason) = self.runtime.block_on(self.core.say_all(vec![draft])) {
             tracing::warn!(%role, %reason, "a push is taken back");
-            let back: Vec<RefUpdate> = updates.iter().map(|u| RefUpdate { name: u.name.clone(), old: u.new.clone(), new: u.old.clone() }).collect();
+            let back: Vec<RefUpdate> = updates
+                .iter()
+                .map(|u| RefUpdate { name: u.name.clone(), old: u.new.clone(), new: u.old.clone() })
+                .collect();
             if let Err(error) = self.core.context().ports.vcs.update_refs(&back) {
                 tracing::error!(%error, "a push that was not admitted could not be taken back; the next start adopts or drops it");
             }
@@ -146,9 +161,17 @@ impl Channels {
     /// A refused push is a record: triggers count it and people see it.
     fn refused(&self, role: &PrincipalId, request: &PushRequest, reason: &Reason) {
         let names: Vec<&str> = request.updates.iter().map(|u| u.name.as_str()).take(3).collect();
-        let feature = names.first().and_then(|n| n.strip_prefix("refs/heads/feature/")).and_then(|id| FeatureId::new(id).ok());
+        let feature = names
+            .first()
+            .and_then(|n| n.strip_prefix("refs/heads/feature/"))
+            .and_then(|id| FeatureId::new(id).ok());
         let incident = matches!(reason.code, Code::PushForeignKey | Code::PushAuthor);
-        let refused = Refused { who: role.clone(), what: format!("push to {}", names.join(", ")), reason: reason.clone(), incident };
+        let refused = Refused {
+            who: role.clone(),
+            what: format!("push to {}", names.join(", ")),
+            reason: reason.clone(),
+            incident,
+        };
         let draft = Draft { feature, priority: Priority::Normal, ..Draft::new(Address::system(), refused) };
         if let Err(error) = self.runtime.block_on(self.core.say_all(vec![draft])) {
             tracing::warn!(%error, "a refusal was not recorded");
@@ -159,9 +182,13 @@ impl Channels {
         let features = self.features();
         let mut visible = vec![self.core.context().facts.main_ref()];
         // A branch is open to whoever works on it or was asked to read it.
-        let open = |f: &&foureyes_policies::features::Feature| f.assigned.contains_key(role) || f.requests.iter().any(|r| r.to == *role);
+        let open = |f: &&foureyes_policies::features::Feature| {
+            f.assigned.contains_key(role) || f.requests.iter().any(|r| r.to == *role)
+        };
         visible.extend(features.by_id.values().filter(open).map(|f| f.id.branch()));
-        if let Err(error) = self.core.context().ports.vcs.serve_fetch(stream, &Visible::Only(visible), FETCH_TIME) {
+        if let Err(error) =
+            self.core.context().ports.vcs.serve_fetch(stream, &Visible::Only(visible), FETCH_TIME)
+        {
             tracing::debug!(%role, %error, "a fetch failed");
         }
     }
@@ -176,7 +203,8 @@ impl Channels {
     async fn try_sign(&self, role: &PrincipalId, request: SignRequest) -> Result<Answer, Reason> {
         self.core.may_act(role).await?;
         let features = self.features();
-        let open = features.by_id.values().filter(|f| f.is_open() && f.may_push(role)).map(|f| f.id.clone()).next();
+        let open =
+            features.by_id.values().filter(|f| f.is_open() && f.may_push(role)).map(|f| f.id.clone()).next();
         let refuse = |text: String| Reason::new(Code::SignRefused, text);
         let feature = open.ok_or_else(|| refuse(format!("{role} has no open assignment")))?;
         self.core.take(role, vec![RateKind::Signatures]).await?;
@@ -191,9 +219,14 @@ impl Channels {
             _ => context.ports.signer.sign_commit(role, &request.payload, now),
         };
         let made = made.map_err(|e| refuse(e.to_string()))?;
-        let signed = Signed { role: role.clone(), payload: made.signing.payload, feature: Some(feature.clone()) };
+        let signed =
+            Signed { role: role.clone(), payload: made.signing.payload, feature: Some(feature.clone()) };
         // Durable before the signature leaves: a push is judged by this record.
-        self.core.say_all(vec![Draft { priority: Priority::Low, ..Draft::new(Address::system(), signed) }.about(feature)]).await?;
+        self.core
+            .say_all(vec![
+                Draft { priority: Priority::Low, ..Draft::new(Address::system(), signed) }.about(feature),
+            ])
+            .await?;
         Ok(answer::signed(&made))
     }
 }
@@ -221,11 +254,17 @@ impl ChannelHandlers for Channels {
     async fn sign(&self, role: &PrincipalId, line: &str, stream: UnixStream) {
         let (reader, writer) = stream.into_split();
         let served = match Verb::from_line(line) {
-            Some(Verb::Sign) => serve_sign(reader, writer, async |request| self.sign_one(role, request).await).await,
+            Some(Verb::Sign) => {
+                serve_sign(reader, writer, async |request| self.sign_one(role, request).await).await
+            }
             Some(Verb::Verify) => {
                 let verify = async |r: VerifyRequest| {
                     let context = self.core.context();
-                    answer::verified(&context.ports.signer.verify(&r.payload, &r.signature, context.ports.clock.now_ms()))
+                    answer::verified(&context.ports.signer.verify(
+                        &r.payload,
+                        &r.signature,
+                        context.ports.clock.now_ms(),
+                    ))
                 };
                 serve_verify(reader, writer, verify).await
             }

@@ -60,10 +60,18 @@ impl CoreGovernance {
         if self.read.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
             return Ok(());
         }
-        Err(Reason::new(Code::NotAsked, format!("{channel} has not read the diff of {feature}: call `review_diff` first")))
+        Err(Reason::new(
+            Code::NotAsked,
+            format!("{channel} has not read the diff of {feature}: call `review_diff` first"),
+        ))
     }
 
-    async fn vcs<T: Send + 'static>(&self, work: impl FnOnce(&dyn foureyes_ports::vcs::Vcs) -> Result<T, foureyes_ports::vcs::VcsError> + Send + 'static) -> Result<T, Reason> {
+    async fn vcs<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn foureyes_ports::vcs::Vcs) -> Result<T, foureyes_ports::vcs::VcsError>
+        + Send
+        + 'static,
+    ) -> Result<T, Reason> {
         let vcs = self.core.context().ports.vcs.clone();
         let broken = |e: String| Reason::new(Code::Broken, e);
         let done = tokio::task::spawn_blocking(move || work(vcs.as_ref())).await;
@@ -104,7 +112,12 @@ impl Governance for CoreGovernance {
         self.view().await.features.iter().find(|f| f.id == *id).cloned()
     }
 
-    async fn review_diff(&self, role: &PrincipalId, feature: &FeatureId, path: Option<&str>) -> Result<String, Reason> {
+    async fn review_diff(
+        &self,
+        role: &PrincipalId,
+        feature: &FeatureId,
+        path: Option<&str>,
+    ) -> Result<String, Reason> {
         let push = self.newest_push(feature)?;
         let (base, head): (CommitId, CommitId) = (push.change.base.clone(), push.change.head.clone());
         let paths: Vec<String> = path.map(str::to_owned).into_iter().collect();
@@ -124,8 +137,15 @@ impl Governance for CoreGovernance {
     }
 
     async fn evidence(&self, digest: &Digest) -> Result<String, Reason> {
-        let bytes = self.core.context().ports.artifacts.get(digest).map_err(|e| Reason::new(Code::Broken, e.to_string()))?;
-        let bytes = bytes.ok_or_else(|| Reason::new(Code::NotAsked, format!("there is no evidence {digest}")))?;
+        let bytes = self
+            .core
+            .context()
+            .ports
+            .artifacts
+            .get(digest)
+            .map_err(|e| Reason::new(Code::Broken, e.to_string()))?;
+        let bytes =
+            bytes.ok_or_else(|| Reason::new(Code::NotAsked, format!("there is no evidence {digest}")))?;
         match foureyes_protocol::testrun::TestReport::from_bytes(&bytes) {
             Ok(report) => Ok(text(serde_json::to_string_pretty(&report).unwrap_or_default().as_bytes())),
             Err(_) => Ok(text(&bytes)),
@@ -138,7 +158,8 @@ impl Governance for CoreGovernance {
 
     fn count_bytes(&self, channel: &PrincipalId, bytes: usize) -> Result<(), Reason> {
         let context = self.core.context();
-        let (second, limit) = (context.ports.clock.now_ms() / 1_000, context.facts.config.limits.channel_bytes_per_second.0);
+        let (second, limit) =
+            (context.ports.clock.now_ms() / 1_000, context.facts.config.limits.channel_bytes_per_second.0);
         let mut counts = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(channel.clone()).or_insert((second, 0));
         if count.0 != second {
@@ -148,6 +169,9 @@ impl Governance for CoreGovernance {
         if count.1 <= limit {
             return Ok(());
         }
-        Err(Reason::new(Code::Rate, format!("more than {limit} bytes in a second on this channel: wait a second")))
+        Err(Reason::new(
+            Code::Rate,
+            format!("more than {limit} bytes in a second on this channel: wait a second"),
+        ))
     }
 }

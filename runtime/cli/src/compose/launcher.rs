@@ -49,7 +49,12 @@ impl SandboxLauncher {
     }
 
     /// A launcher; agents start when [`SandboxLauncher::open`] was called.
-    pub(super) fn new(layout: Layout, context: Context, sandbox: Arc<dyn Sandbox>, spawner: Spawner) -> Result<Self, ComposeError> {
+    pub(super) fn new(
+        layout: Layout,
+        context: Context,
+        sandbox: Arc<dyn Sandbox>,
+        spawner: Spawner,
+    ) -> Result<Self, ComposeError> {
         let scrollback = context.facts.config.agents.terminal.scrollback as usize;
         let scripted = PtyOptions { scrollback, ..PtyOptions::scripted() };
         let command = PtyOptions { scrollback, ..PtyOptions::command() };
@@ -76,7 +81,10 @@ impl Inner {
     fn spec(&self, role: &PrincipalId) -> Result<SandboxSpec, String> {
         let config = &self.context.facts.config;
         let dir = self.layout.role(role);
-        let backend = config.role(role).map(|r| config.backend(r)).ok_or_else(|| format!("{role} is not configured"))?;
+        let backend = config
+            .role(role)
+            .map(|r| config.backend(r))
+            .ok_or_else(|| format!("{role} is not configured"))?;
         let (argv, env, binds) = self.program(role, backend, &dir)?;
         let agents = &config.agents;
         Ok(SandboxSpec {
@@ -102,7 +110,15 @@ impl Inner {
     }
 
     fn program(&self, role: &PrincipalId, backend: &Backend, dir: &Path) -> Result<Program, String> {
-        let extra: Vec<Bind> = self.context.facts.config.sandbox.read_only.iter().map(|p| Bind { host: p.clone(), inside: p.clone(), writable: false }).collect();
+        let extra: Vec<Bind> = self
+            .context
+            .facts
+            .config
+            .sandbox
+            .read_only
+            .iter()
+            .map(|p| Bind { host: p.clone(), inside: p.clone(), writable: false })
+            .collect();
         let role_env = ("AGENTS_ROLE".to_owned(), role.to_string());
         match backend {
             Backend::Scripted { play } => {
@@ -127,13 +143,16 @@ impl Inner {
     fn write_play(&self, play: &str, dir: &Path) -> Result<(), String> {
         let text = match foureyes_config::builtin::play(play) {
             Some(text) => text.to_owned(),
-            None => std::fs::read_to_string(play).map_err(|e| format!("play {play}: {e}; name a built-in play or an absolute path"))?,
+            None => std::fs::read_to_string(play)
+                .map_err(|e| format!("play {play}: {e}; name a built-in play or an absolute path"))?,
         };
-        std::fs::create_dir_all(dir).and_then(|()| std::fs::write(dir.join("play.yaml"), text)).map_err(|e| format!("{}: {e}", dir.display()))
+        std::fs::create_dir_all(dir)
+            .and_then(|()| std::fs::write(dir.join("play.yaml"), text))
+            .map_err(|e| format!("{}: {e}", dir.display()))
     }
 
     /// The clone, made once; the role works in it ever after and the runtime never does.
-    fn clone(&self, role: &PrincipalId, work: &Path) -> Result<(), String> {
+    fn ensure_clone(&self, role: &PrincipalId, work: &Path) -> Result<(), String> {
         if work.join(".git").exists() {
             return Ok(());
         }
@@ -197,7 +216,7 @@ impl Launcher for SandboxLauncher {
         let id = role.clone();
         let prepared = tokio::task::spawn_blocking(move || -> Result<_, String> {
             let spec = this.spec(&id)?;
-            this.clone(&id, &spec.work)?;
+            this.ensure_clone(&id, &spec.work)?;
             this.sandbox.prepare(&spec).map_err(|e| e.to_string())?;
             if let Some(dir) = &spec.socket_dir {
                 this.serve(&id, dir, gateway)?;

@@ -14,8 +14,8 @@ use foureyes_actors::{
     journal::{Journal, ReplayError},
 };
 use foureyes_config::{Config, PathRules};
-use foureyes_gateway::Gateway;
 use foureyes_gates::{Runner as GateRunnerAdapter, Settings as GateSettings};
+use foureyes_gateway::Gateway;
 use foureyes_ledger::{
     FileArtifacts, OpenError, OpenOptions,
     host::{OsEntropy, SystemClock},
@@ -180,7 +180,8 @@ impl Runtime {
         let gate_owners = gate_owners()?;
         let spawner = Spawner::new().map_err(|e| ComposeError::Other(e.to_string()))?;
         let wall = {
-            let (layout, binary, advisory, name) = (start.layout.clone(), start.binary.clone(), start.advisory, start.name.clone());
+            let (layout, binary, advisory, name) =
+                (start.layout.clone(), start.binary.clone(), start.advisory, start.name.clone());
             let owners = owners(&start.config, &gate_owners);
             let uid_base = start.config.sandbox.uid_base;
             blocking(move || raise_wall(&layout, &binary, advisory, &name, owners, uid_base)).await??
@@ -192,11 +193,20 @@ impl Runtime {
         let keys = ensure_keys(signer.as_ref(), &start.config, started_ms)?;
         recover::remember_signings(&journal, signer.as_ref());
         let runner = gate_runner(&start, &wall, &spawner, entropy.clone()).await;
-        let artifacts = FileArtifacts::open(&start.layout.artifacts()).map_err(|e| ComposeError::Other(e.to_string()))?;
+        let artifacts =
+            FileArtifacts::open(&start.layout.artifacts()).map_err(|e| ComposeError::Other(e.to_string()))?;
         make_dir(&start.layout.scratch())?;
         recover::sweep(&start.layout.scratch());
         let policy = start.config.digest();
-        let ports = Ports { ledger: ledger.clone(), artifacts: Arc::new(artifacts), clock, entropy, vcs, runner, signer };
+        let ports = Ports {
+            ledger: ledger.clone(),
+            artifacts: Arc::new(artifacts),
+            clock,
+            entropy,
+            vcs,
+            runner,
+            signer,
+        };
         let facts = Facts {
             policy,
             paths: PathRules::compile(&start.config).map_err(|e| ComposeError::Other(e.to_string()))?,
@@ -214,8 +224,14 @@ impl Runtime {
             started_ms,
             config: start.config.clone(),
         };
-        let context = Context { ports, facts: Arc::new(facts), journal: Arc::new(journal), refs: Arc::new(RefGuard::default()) };
+        let context = Context {
+            ports,
+            facts: Arc::new(facts),
+            journal: Arc::new(journal),
+            refs: Arc::new(RefGuard::default()),
+        };
         first_record(&context, &keys, &start.source).await?;
+        recover::first_import(&context).await?;
         recover::adopt_pushes(&context).await?;
         let (core, governance) = start_core(&start, context, wall.sandbox.clone(), spawner, gate_owners)?;
         Ok(Self { core, governance, tier, note: wall.note, walls: wall.checks, layout: start.layout })
@@ -228,11 +244,14 @@ impl Runtime {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ComposeError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| ComposeError::Other(format!("a start's thread died: {e}")))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| ComposeError::Other(format!("a start's thread died: {e}")))
 }
 
 fn make_dir(path: &Path) -> Result<(), ComposeError> {
-    std::fs::create_dir_all(path).map_err(|source| ComposeError::Io { what: path.display().to_string(), source })
+    std::fs::create_dir_all(path)
+        .map_err(|source| ComposeError::Io { what: path.display().to_string(), source })
 }
 
 type Opened = (Arc<dyn Ledger>, Arc<dyn Clock>, Journal);
@@ -248,7 +267,8 @@ async fn open_ledger(layout: &Layout, entropy: Arc<dyn Entropy>) -> Result<Opene
     let ledger: Arc<dyn Ledger> = Arc::new(ledger);
     let journal = Journal::replay(ledger.as_ref()).await?;
     // Time never goes back behind what the ledger has seen.
-    let floor = journal.len().checked_sub(1).and_then(|last| journal.get(last as u64)).map_or(0, |e| e.record.at_ms);
+    let floor =
+        journal.len().checked_sub(1).and_then(|last| journal.get(last as u64)).map_or(0, |e| e.record.at_ms);
     Ok((ledger, Arc::new(SystemClock::not_before(floor)), journal))
 }
 
@@ -262,7 +282,14 @@ fn owners(config: &Config, gates: &[PrincipalId]) -> Vec<PrincipalId> {
     gates.iter().cloned().chain(roles).collect()
 }
 
-fn raise_wall(layout: &Layout, binary: &Path, advisory: bool, name: &str, owners: Vec<PrincipalId>, uid_base: u32) -> Result<Wall, ComposeError> {
+fn raise_wall(
+    layout: &Layout,
+    binary: &Path,
+    advisory: bool,
+    name: &str,
+    owners: Vec<PrincipalId>,
+    uid_base: u32,
+) -> Result<Wall, ComposeError> {
     let dir = layout.sandbox();
     make_dir(&dir)?;
     if advisory {
@@ -273,22 +300,24 @@ fn raise_wall(layout: &Layout, binary: &Path, advisory: bool, name: &str, owners
     let sandbox = BwrapSandbox::probe(config)?;
     let note = sandbox.note().map(str::to_owned);
     let checks = sandbox.self_test()?;
-    let open: Vec<String> = checks.iter().filter(|c| !c.held).map(|c| format!("{} ({})", c.attack, c.detail)).collect();
+    let open: Vec<String> =
+        checks.iter().filter(|c| !c.held).map(|c| format!("{} ({})", c.attack, c.detail)).collect();
     if !open.is_empty() {
         return Err(ComposeError::Hole(open.join("; ")));
     }
     Ok(Wall { sandbox: Arc::new(sandbox), note, checks })
 }
 
-async fn open_repository(start: &Start) -> Result<(Arc<dyn Vcs>, foureyes_ports::vcs::UserRepo), ComposeError> {
+async fn open_repository(
+    start: &Start,
+) -> Result<(Arc<dyn Vcs>, foureyes_ports::vcs::UserRepo), ComposeError> {
     let (dir, user) = (start.layout.git(), start.user_repo.clone());
     blocking(move || -> Result<_, ComposeError> {
         make_dir(&dir)?;
         let git = foureyes_vcs::git::find_git()?;
         // The format of object ids is the user's, which is known only after a look.
-        let format = foureyes_vcs::git::object_format_of(&git, &user)?;
-        let vcs = GitRepository::init_authoritative(&git, &dir, format)?;
-        let seen = vcs.inspect_user_repo(&user)?;
+        let seen = foureyes_vcs::git::look_at(&git, &dir, &user)?;
+        let vcs = GitRepository::init_authoritative(&git, &dir, seen.object_format)?;
         let vcs: Arc<dyn Vcs> = Arc::new(vcs);
         Ok((vcs, seen))
     })
@@ -309,9 +338,10 @@ fn deliver(config: &Config, target: &str, has_remote: bool) -> DeliveryTarget {
     match config.deliver {
         Some(Deliver::Main) => main,
         Some(Deliver::Branch) => branch,
-        Some(Deliver::Push | Deliver::PullRequest) => {
-            DeliveryTarget::Push { remote: config.repository.remote.clone(), branch: format!("refs/heads/foureyes/{target}") }
-        }
+        Some(Deliver::Push | Deliver::PullRequest) => DeliveryTarget::Push {
+            remote: config.repository.remote.clone(),
+            branch: format!("refs/heads/foureyes/{target}"),
+        },
         None if has_remote => branch,
         None => main,
     }
@@ -330,18 +360,40 @@ fn ensure_keys(signer: &dyn Signer, config: &Config, now_ms: u64) -> Result<Vec<
     }
     for due in signer.renew_due(now_ms) {
         let key = signer.renew(&due.principal, now_ms)?;
-        new.push(KeyEvent { owner: due.principal.to_string(), fingerprint: key.fingerprint.to_string(), event: "renewed".to_owned() });
+        new.push(KeyEvent {
+            owner: due.principal.to_string(),
+            fingerprint: key.fingerprint.to_string(),
+            event: "renewed".to_owned(),
+        });
     }
     Ok(new)
 }
 
-async fn gate_runner(start: &Start, wall: &Wall, spawner: &Spawner, entropy: Arc<dyn Entropy>) -> Arc<GateRunnerAdapter> {
+async fn gate_runner(
+    start: &Start,
+    wall: &Wall,
+    spawner: &Spawner,
+    entropy: Arc<dyn Entropy>,
+) -> Arc<GateRunnerAdapter> {
     let limits = &start.config.gates.limits;
-    let ceilings = Ceilings { memory_bytes: limits.memory.0, disk_bytes: start.config.sandbox.file_size.0.saturating_mul(4) };
+    let ceilings = Ceilings {
+        memory_bytes: limits.memory.0,
+        disk_bytes: start.config.sandbox.file_size.0.saturating_mul(4),
+        every: std::time::Duration::from_secs(1),
+    };
     let sandbox = Runner::new(wall.sandbox.clone(), spawner.clone(), Some(ceilings));
     let mut settings = GateSettings::new(start.layout.gates(), wall.sandbox.tier());
-    settings.rust_toolchain = start.config.gates.suite.toolchain.directories.iter().find(|d| d.join("bin/cargo").exists()).cloned();
-    settings.python = start.config.gates.suite.toolchain.directories.iter().map(|d| d.join("bin/python3")).find(|p| p.exists());
+    settings.rust_toolchain =
+        start.config.gates.suite.toolchain.directories.iter().find(|d| d.join("bin/cargo").exists()).cloned();
+    settings.python = start
+        .config
+        .gates
+        .suite
+        .toolchain
+        .directories
+        .iter()
+        .map(|d| d.join("bin/python3"))
+        .find(|p| p.exists());
     Arc::new(GateRunnerAdapter::new(Arc::new(sandbox), entropy, settings).await)
 }
 
@@ -349,11 +401,14 @@ async fn gate_runner(start: &Start, wall: &Wall, spawner: &Spawner, entropy: Arc
 fn draw_secret(layout: &Layout, entropy: &dyn Entropy) -> Result<[u8; 32], ComposeError> {
     let path = layout.keys().join("draw.secret");
     if let Ok(bytes) = std::fs::read(&path) {
-        return bytes.try_into().map_err(|_| ComposeError::Other(format!("{} is damaged: restore it from a back-up", path.display())));
+        return bytes.try_into().map_err(|_| {
+            ComposeError::Other(format!("{} is damaged: restore it from a back-up", path.display()))
+        });
     }
     let mut secret = [0; 32];
     entropy.fill(&mut secret);
-    foureyes_ledger::write_private(&path, &secret).map_err(|source| ComposeError::Io { what: path.display().to_string(), source })?;
+    foureyes_ledger::write_private(&path, &secret)
+        .map_err(|source| ComposeError::Io { what: path.display().to_string(), source })?;
     Ok(secret)
 }
 
@@ -372,13 +427,26 @@ async fn first_record(context: &Context, keys: &[KeyEvent], source: &str) -> Res
     if !known {
         drafts.push(Draft { priority: Priority::Low, ..Draft::new(Address::system(), accepted) });
     }
-    drafts.extend(keys.iter().map(|k| Draft { priority: Priority::Low, ..Draft::new(Address::system(), k.clone()) }));
+    drafts.extend(
+        keys.iter().map(|k| Draft { priority: Priority::Low, ..Draft::new(Address::system(), k.clone()) }),
+    );
     recover::append_first(context, drafts).await
 }
 
-fn start_core(start: &Start, context: Context, sandbox: Arc<dyn Sandbox>, spawner: Spawner, gate_owners: Vec<PrincipalId>) -> Result<(Core, Arc<CoreGovernance>), ComposeError> {
+fn start_core(
+    start: &Start,
+    context: Context,
+    sandbox: Arc<dyn Sandbox>,
+    spawner: Spawner,
+    gate_owners: Vec<PrincipalId>,
+) -> Result<(Core, Arc<CoreGovernance>), ComposeError> {
     let launcher = launcher::SandboxLauncher::new(start.layout.clone(), context.clone(), sandbox, spawner)?;
-    let settings = Settings { context, launcher: Arc::new(launcher.clone()), repository: start.name.clone(), gate_owners };
+    let settings = Settings {
+        context,
+        launcher: Arc::new(launcher.clone()),
+        repository: start.name.clone(),
+        gate_owners,
+    };
     let policy: Digest = start.config.digest();
     let core = Core::start(settings)?;
     let governance = Arc::new(CoreGovernance::new(core.handle.clone()));

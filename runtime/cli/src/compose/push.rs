@@ -2,18 +2,17 @@
 
 use foureyes_actors::context::Facts;
 use foureyes_policies::{
-    facts, inline_tests, kinds,
-    push::{self, Content},
+    facts,
     features::Feature,
+    inline_tests, kinds,
+    push::{self, Content},
 };
 use foureyes_ports::{
     signer::{MAX_DATE_SKEW_MS, SignatureStatus, Signer},
     vcs::{CommitInfo, PushRequest, Vcs, VcsError},
 };
 use foureyes_protocol::{
-    ChangeSummary, Code, CommitId, Digest, PrincipalId, Reason,
-    body::Pushed,
-    change::FileStatus,
+    ChangeSummary, Code, CommitId, Digest, PrincipalId, Reason, body::Pushed, change::FileStatus,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,12 +20,23 @@ const SOURCE_CAP: u64 = 1 << 20;
 
 /// A push's refs, as the rules see them.
 pub(super) fn updates(request: &PushRequest) -> Vec<push::RefUpdate> {
-    let one = |u: &foureyes_ports::vcs::RefUpdate| push::RefUpdate { name: u.name.clone(), old: u.old.clone(), new: u.new.clone() };
+    let one = |u: &foureyes_ports::vcs::RefUpdate| push::RefUpdate {
+        name: u.name.clone(),
+        old: u.old.clone(),
+        new: u.new.clone(),
+    };
     request.updates.iter().map(one).collect()
 }
 
 /// The record of a push, computed from objects. `token` is the lock's.
-pub(super) fn pushed(vcs: &dyn Vcs, facts: &Facts, main: &CommitId, old: Option<CommitId>, new: &CommitId, token: u64) -> Result<Pushed, VcsError> {
+pub(super) fn pushed(
+    vcs: &dyn Vcs,
+    facts: &Facts,
+    main: &CommitId,
+    old: Option<CommitId>,
+    new: &CommitId,
+    token: u64,
+) -> Result<Pushed, VcsError> {
     let change = vcs.change_summary(main, new)?;
     let inline = inline(vcs, facts, &change)?;
     let tip = vcs.commit_info(new)?;
@@ -40,7 +50,10 @@ pub(super) fn pushed(vcs: &dyn Vcs, facts: &Facts, main: &CommitId, old: Option<
 fn inline(vcs: &dyn Vcs, facts: &Facts, change: &ChangeSummary) -> Result<Vec<String>, VcsError> {
     let mut inline = Vec::new();
     let candidates = change.files.iter().filter(|f| {
-        f.status == FileStatus::Modified && f.path.ends_with(".rs") && !f.mode_changed() && !facts.paths.classify(&f.path).test
+        f.status == FileStatus::Modified
+            && f.path.ends_with(".rs")
+            && !f.mode_changed()
+            && !facts.paths.classify(&f.path).test
     });
     for file in candidates {
         let text = |commit: &CommitId| -> Result<String, VcsError> {
@@ -56,7 +69,12 @@ fn inline(vcs: &dyn Vcs, facts: &Facts, change: &ChangeSummary) -> Result<Vec<St
 
 /// Commits that the push brings: reachable from the new tip, not from the target branch, not from the
 /// old tip.
-fn fresh(vcs: &dyn Vcs, main: &CommitId, old: Option<&CommitId>, new: &CommitId) -> Result<Vec<CommitInfo>, VcsError> {
+fn fresh(
+    vcs: &dyn Vcs,
+    main: &CommitId,
+    old: Option<&CommitId>,
+    new: &CommitId,
+) -> Result<Vec<CommitInfo>, VcsError> {
     let all = vcs.commits_between(main, new)?;
     let Some(old) = old else { return Ok(all) };
     let known: BTreeSet<CommitId> = vcs.commits_between(main, old)?.into_iter().map(|c| c.id).collect();
@@ -67,7 +85,15 @@ fn fresh(vcs: &dyn Vcs, main: &CommitId, old: Option<&CommitId>, new: &CommitId)
 ///
 /// # Errors
 /// The first rule that refuses.
-pub(super) fn judge(vcs: &dyn Vcs, signer: &dyn Signer, feature: &Feature, role: &PrincipalId, pushed: &Pushed, main: &CommitId, now_ms: u64) -> Result<(), Reason> {
+pub(super) fn judge(
+    vcs: &dyn Vcs,
+    signer: &dyn Signer,
+    feature: &Feature,
+    role: &PrincipalId,
+    pushed: &Pushed,
+    main: &CommitId,
+    now_ms: u64,
+) -> Result<(), Reason> {
     let old = pushed.old.as_ref();
     let new = &pushed.change.head;
     let failed = |e: VcsError| shape(&e);
@@ -81,13 +107,23 @@ pub(super) fn judge(vcs: &dyn Vcs, signer: &dyn Signer, feature: &Feature, role:
     let touched = touched(vcs, old, pushed).map_err(failed)?;
     let kind = feature.spec.as_ref().map_or(foureyes_protocol::ChangeKind::Feature, |s| s.spec.kind);
     let red_applies = kinds::demands(kind).red_not_applicable.is_none();
-    push::content(&Content { feature, role, change: &pushed.change, facts: &pushed.facts, touched: &touched, fast_forward, red_applies })
+    push::content(&Content {
+        feature,
+        role,
+        change: &pushed.change,
+        facts: &pushed.facts,
+        touched: &touched,
+        fast_forward,
+        red_applies,
+    })
 }
 
 /// What git says of a shape that cannot be judged, as a refusal.
 pub(super) fn shape(error: &VcsError) -> Reason {
     let code = match error {
-        VcsError::Octopus(_) | VcsError::NoMergeBase { .. } | VcsError::SeveralMergeBases { .. } => Code::PushShape,
+        VcsError::Octopus(_) | VcsError::NoMergeBase { .. } | VcsError::SeveralMergeBases { .. } => {
+            Code::PushShape
+        }
         VcsError::TooLarge { .. } => Code::PushLarge,
         VcsError::UnsafePath { .. } => Code::PushShape,
         _ => Code::Broken,
@@ -103,7 +139,8 @@ fn touched(vcs: &dyn Vcs, old: Option<&CommitId>, pushed: &Pushed) -> Result<Vec
         Some(old) => content_by_path(&vcs.change_summary(&pushed.change.base, old)?),
         None => BTreeMap::new(),
     };
-    let differs = now.iter().filter(|(path, blob)| before.get(*path) != Some(*blob)).map(|(path, _)| path.clone());
+    let differs =
+        now.iter().filter(|(path, blob)| before.get(*path) != Some(*blob)).map(|(path, _)| path.clone());
     let gone = before.keys().filter(|path| !now.contains_key(*path)).cloned();
     Ok(differs.chain(gone).collect())
 }
@@ -121,7 +158,12 @@ fn content_by_path(change: &ChangeSummary) -> BTreeMap<String, (u32, Option<Stri
 
 /// A commit is signed by the key of the role that pushes, which is its author and committer, and was
 /// signed by the signer within five minutes of its date.
-fn signed_by(signer: &dyn Signer, role: &PrincipalId, commit: &CommitInfo, now_ms: u64) -> Result<(), Reason> {
+fn signed_by(
+    signer: &dyn Signer,
+    role: &PrincipalId,
+    commit: &CommitInfo,
+    now_ms: u64,
+) -> Result<(), Reason> {
     let short = commit.id.short().to_owned();
     let refuse = |code, text: String| Err(Reason::new(code, format!("commit {short}: {text}")));
     if let Some(why) = commit.irregular {
@@ -141,7 +183,13 @@ fn signed_by(signer: &dyn Signer, role: &PrincipalId, commit: &CommitInfo, now_m
     match seen.status {
         SignatureStatus::Good if seen.principal.as_ref() == Some(role) => {}
         SignatureStatus::Good => {
-            return refuse(Code::PushForeignKey, format!("is signed by the key of {}", seen.principal.map_or_else(|| "nobody here".to_owned(), |p| p.to_string())));
+            return refuse(
+                Code::PushForeignKey,
+                format!(
+                    "is signed by the key of {}",
+                    seen.principal.map_or_else(|| "nobody here".to_owned(), |p| p.to_string())
+                ),
+            );
         }
         SignatureStatus::Bad | SignatureStatus::Malformed | SignatureStatus::WeakHash => {
             return refuse(Code::PushSignature, "its signature does not verify".to_owned());
@@ -153,7 +201,10 @@ fn signed_by(signer: &dyn Signer, role: &PrincipalId, commit: &CommitInfo, now_m
     };
     let skew = signing.signed_at_ms.abs_diff(commit.committer.seconds.max(0) as u64 * 1_000);
     if skew > MAX_DATE_SKEW_MS + 1_000 {
-        return refuse(Code::PushDate, format!("its committer date is {} s from the moment of signing", skew / 1_000));
+        return refuse(
+            Code::PushDate,
+            format!("its committer date is {} s from the moment of signing", skew / 1_000),
+        );
     }
     Ok(())
 }

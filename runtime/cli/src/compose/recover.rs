@@ -12,7 +12,9 @@ use foureyes_ports::{
     signer::{Signer, Signing},
 };
 use foureyes_protocol::{
-    Address, Body, Digest, Envelope, FeatureId, MessageId, PrincipalId, Priority, body::Pushed, envelope::VERSION,
+    Address, Body, Digest, Envelope, FeatureId, MessageId, PrincipalId, Priority,
+    body::{Imported, Pushed},
+    envelope::VERSION,
 };
 use std::path::Path;
 
@@ -68,6 +70,21 @@ pub(super) async fn append_first(context: &Context, drafts: Vec<Draft>) -> Resul
     Ok(())
 }
 
+/// The target branch is taken over before anybody needs a clone of it; later imports are the gates'.
+pub(super) async fn first_import(context: &Context) -> Result<(), ComposeError> {
+    let mut features = Features::default();
+    context.journal.since(0).iter().for_each(|e| features.apply(&e.record));
+    if features.main.is_some() {
+        return Ok(());
+    }
+    let (vcs, repo, branch) =
+        (context.ports.vcs.clone(), context.facts.user_repo.clone(), context.facts.main_ref());
+    let import = super::blocking(move || vcs.import_main(&repo, Some(&branch))).await??;
+    let body =
+        Imported { source: import.branch, old: None, new: import.new, paths: Vec::new(), all_paths: false };
+    append_first(context, vec![Draft::new(Address::system(), body)]).await
+}
+
 fn next_seq(context: &Context) -> u64 {
     let epoch = context.facts.epoch;
     let own = |e: &foureyes_actors::journal::Entry| {
@@ -115,10 +132,13 @@ pub(super) async fn adopt_pushes(context: &Context) -> Result<(), ComposeError> 
         let Some(main) = features.main.clone().filter(|_| known.as_ref() != Some(&tip)) else { continue };
         let facts = context.facts.clone();
         let vcs = context.ports.vcs.clone();
-        let pushed = super::blocking(move || super::push::pushed(vcs.as_ref(), &facts, &main, known, &tip, 0)).await?;
+        let pushed =
+            super::blocking(move || super::push::pushed(vcs.as_ref(), &facts, &main, known, &tip, 0)).await?;
         match pushed {
             Ok(pushed) => drafts.push(adopted(feature.id.clone(), pushed)),
-            Err(error) => tracing::warn!(%name, %error, "a branch that the ledger does not know is left alone"),
+            Err(error) => {
+                tracing::warn!(%name, %error, "a branch that the ledger does not know is left alone")
+            }
         }
     }
     if drafts.is_empty() { Ok(()) } else { append_first(context, drafts).await }

@@ -69,6 +69,24 @@ pub struct GitRepository {
     quarantine: Option<PathBuf>,
 }
 
+/// What the user's repository at `path` looks like, before there is an authoritative one. `state` is
+/// where the fixed configuration of git lies (made when missing).
+///
+/// # Errors
+/// [`VcsError::GitVersion`], [`VcsError::NotARepository`], or a git or file failure.
+pub fn look_at(program: &Path, state: &Path, path: &Path) -> Result<UserRepo> {
+    check_git(program)?;
+    user_repo::inspect(&configured(program, state)?, path)
+}
+
+/// git with the one configuration that it may read.
+fn configured(program: &Path, state: &Path) -> Result<Git> {
+    private_dir(state)?;
+    let global_config = state.join("gitconfig");
+    fs::write(&global_config, GLOBAL_CONFIG).map_err(|e| io_error("writing the git configuration", e))?;
+    Ok(Git { program: program.to_owned(), global_config })
+}
+
 impl GitRepository {
     /// Opens the repository below `state`, or makes it. `program` is git itself, absolute
     /// ([`find_git`]); the format counts at making only.
@@ -77,10 +95,7 @@ impl GitRepository {
     /// [`VcsError::GitVersion`], or a git or file failure.
     pub fn init_authoritative(program: &Path, state: &Path, format: ObjectFormat) -> Result<Self> {
         check_git(program)?;
-        private_dir(state)?;
-        let global_config = state.join("gitconfig");
-        fs::write(&global_config, GLOBAL_CONFIG).map_err(|e| io_error("writing the git configuration", e))?;
-        let git = Git { program: program.to_owned(), global_config };
+        let git = configured(program, state)?;
         let dir = state.join("authoritative.git");
         let mut repository = Self { git, state: state.to_owned(), dir, format, quarantine: None };
         if !repository.dir.join("HEAD").exists() {
