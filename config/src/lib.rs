@@ -4,6 +4,7 @@
 //! One file a section in [`sections`]. `default.yaml` beside this crate is the commented reference
 //! of every key and at the same time the embedded default: a test holds the two together.
 
+pub mod builtin;
 mod check;
 pub mod config;
 pub mod error;

@@ -5,10 +5,12 @@
 //! * `tools`: what agents can do, as a table. `mcp`: how these calls travel.
 //! * [`bridge`]: `agents-mcp`, the stdio side inside the sandbox.
 //! * [`client`]: a small blocking client of the tools.
+//! * [`player`]: `agents-play`, the scripted agent.
 
 pub mod bridge;
 pub mod client;
 mod mcp;
+pub mod player;
 pub mod server;
 mod tools;
 

@@ -1,0 +1,416 @@
+//! The format of a play: what `config/plays/README.md` describes, as types.
+
+use foureyes_config::{Millis, builtin};
+use foureyes_protocol::{
+    ChangeKind, Code, Gate, Kind, Outcome, Risk,
+    body::{Subject, Task},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, fmt};
+
+/// The deepest chain of plays that extend one another.
+const MAX_EXTENDS: usize = 8;
+
+/// A play: what a scripted agent does about what it receives.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Play {
+    /// The family or role that it is written for; shown to people, decides nothing.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// A built-in play whose rules, files and specs come after this one's.
+    #[serde(default)]
+    pub extends: Option<String>,
+    /// How long it waits before it deals with an envelope.
+    #[serde(default)]
+    pub pace: Option<Millis>,
+    /// Texts that `copy` puts into files, by name.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// Specifications that `submit_spec` submits, by feature.
+    #[serde(default)]
+    pub specs: BTreeMap<String, Spec>,
+    /// The rules; the first one that matches an envelope holds.
+    #[serde(default)]
+    pub on: Vec<Rule>,
+}
+
+/// What is done about which envelopes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Which envelopes.
+    pub when: When,
+    /// What is done, in order. Nothing: the envelope is acknowledged.
+    #[serde(rename = "do")]
+    pub steps: Vec<Step>,
+}
+
+/// Conditions on an envelope; what is absent matches everything.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct When {
+    /// The kind of the envelope.
+    pub kind: Option<Kind>,
+    /// The task, of a `TaskAssignment`.
+    pub task: Option<Task>,
+    /// The feature, as a glob.
+    pub feature: Option<String>,
+    /// The gate, of a `GateVerdict`.
+    pub gate: Option<Gate>,
+    /// How the gate ended, of a `GateVerdict`.
+    pub outcome: Option<Outcome>,
+    /// A reason code that a `GateVerdict` names among its reasons.
+    pub code: Option<Code>,
+    /// The subject, of a `SignOffRequest`.
+    pub subject: Option<Subject>,
+    /// The sender, as a glob.
+    pub from: Option<String>,
+    /// Features whose envelopes are dealt with together: the first ones wait in the inbox until each
+    /// of these features has one.
+    pub together: Vec<String>,
+}
+
+/// A specification as a planner's play holds it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// One line; the assignment's where absent.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The kind of change.
+    #[serde(default = "feature_kind")]
+    pub kind: ChangeKind,
+    /// The risk.
+    #[serde(default = "medium")]
+    pub risk: Risk,
+    /// The text; the assignment's where absent.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Files that the change is meant to touch (globs).
+    #[serde(default = "everywhere")]
+    pub paths: Vec<String>,
+    /// Tests that pass from the start.
+    #[serde(default)]
+    pub characterisation: Vec<String>,
+    /// Tests that the change removes.
+    #[serde(default)]
+    pub removes: Vec<String>,
+    /// The merged commit that a revert undoes.
+    #[serde(default)]
+    pub reverts: Option<String>,
+}
+
+fn feature_kind() -> ChangeKind {
+    ChangeKind::Feature
+}
+
+fn medium() -> Risk {
+    Risk::Medium
+}
+
+fn everywhere() -> Vec<String> {
+    vec!["**".to_owned()]
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            title: None,
+            kind: feature_kind(),
+            risk: medium(),
+            text: None,
+            paths: everywhere(),
+            characterisation: Vec::new(),
+            removes: Vec::new(),
+            reverts: None,
+        }
+    }
+}
+
+/// A step without settings, written `{}`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plain {}
+
+/// One step. Each can be done again after a crash without harm.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Fetch, and be on the feature's branch; made from the base where it does not exist.
+    Branch(Plain),
+    /// git with these arguments.
+    Git(Vec<String>),
+    /// A program with these arguments.
+    Run(Vec<String>),
+    /// Write files: path to text.
+    Write(BTreeMap<String, String>),
+    /// Write files: path to the name of a text in `files`.
+    Copy(BTreeMap<String, String>),
+    /// Commit everything that changed, if anything did.
+    Commit(String),
+    /// Push to the feature's branch.
+    Push(Plain),
+    /// Merge the target branch into the feature's.
+    MergeMain(Plain),
+    /// Call a tool.
+    Call(Call),
+    /// Read what is asked to be signed.
+    Review(Plain),
+    /// Sign what is asked to be signed.
+    SignOff(SignOff),
+    /// Refuse to sign.
+    Reject(Reject),
+    /// Confirm every point of a co-sign.
+    Cosign(Plain),
+    /// Name the dev of a feature: feature (glob) to role; else one of the candidates.
+    Assign(BTreeMap<String, String>),
+    /// Submit the spec of `specs`, else one made of the assignment.
+    SubmitSpec(Plain),
+    /// Ask a question; its answer comes as an envelope of kind `Answer`.
+    Ask(Ask),
+    /// Answer a question.
+    Answer(String),
+    /// A line on the screen.
+    Say(String),
+    /// Wait.
+    Pause(Millis),
+    /// Do what an agent must not do.
+    Misbehave(Misbehave),
+    /// The step inside must be refused.
+    Expect(Expect),
+    /// The steps inside are begun once for a feature, whatever happens.
+    Once(Once),
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The tool.
+    pub tool: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Map<String, Value>,
+}
+
+/// What a signature says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignOff {
+    /// What was checked.
+    pub checked: Vec<String>,
+    /// What was run.
+    pub ran: Vec<String>,
+    /// Concerns that do not block.
+    pub concerns: Vec<String>,
+}
+
+/// What a refusal to sign says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reject {
+    /// Blocking findings, at least one.
+    pub findings: Vec<Finding>,
+}
+
+/// A blocking finding.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// How bad.
+    #[serde(default = "medium")]
+    pub severity: Risk,
+    /// `file:line`.
+    pub place: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What has to be done.
+    pub fix: String,
+}
+
+/// A question.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// Whom.
+    #[serde(default = "user")]
+    pub to: String,
+    /// What.
+    pub text: String,
+    /// Answers to choose from.
+    #[serde(default)]
+    pub options: Vec<String>,
+}
+
+fn user() -> String {
+    "user".to_owned()
+}
+
+/// What an agent must not do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Misbehave {
+    /// Push the present commit to the target branch.
+    PushMain,
+    /// Push the present commit to this ref.
+    PushOther(String),
+    /// Push to the target branch with `--no-verify`.
+    NoVerify,
+    /// Push a commit without a signature to the feature's branch.
+    Unsigned,
+    /// Change this test file after RED: the change is committed, not pushed.
+    EditAdmitted(String),
+    /// Sign the change that this role wrote.
+    ApproveOwn,
+    /// Say that the tests pass, whatever they do.
+    ClaimTestsPass,
+    /// Send a message in the name of this role.
+    ForgeFrom(String),
+    /// Send so many messages at once.
+    Flood(u32),
+    /// Be killed (SIGKILL).
+    Crash,
+    /// Never react again.
+    Hang,
+}
+
+/// A step that must be refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// With this code.
+    pub refused: String,
+    /// The step.
+    pub of: Box<Step>,
+}
+
+/// Steps that are begun once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Once {
+    /// Names the mark that is left; letters, digits and `-`.
+    pub name: String,
+    /// The steps.
+    #[serde(rename = "do")]
+    pub steps: Vec<Step>,
+}
+
+/// What is wrong with a play.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlayError {
+    /// The file, or the name of a built-in play.
+    pub source: String,
+    /// Line from 1, where it is known.
+    pub line: Option<u64>,
+    /// Column from 1, where it is known.
+    pub column: Option<u64>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for PlayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for PlayError {}
+
+impl Play {
+    /// Reads a play and the plays that it extends.
+    ///
+    /// # Errors
+    /// The first mistake, with its line and column: no YAML, an unknown key or step, a value of the
+    /// wrong type, the name of something that does not exist.
+    pub fn parse(text: &str, source: &str) -> Result<Self, PlayError> {
+        let mut play = Self::parse_alone(text, source)?;
+        for _ in 0..MAX_EXTENDS {
+            let Some(base) = play.extends.take() else { return play.checked(source) };
+            let wrong = |message| PlayError { source: source.to_owned(), line: None, column: None, message };
+            let text = builtin::play(&base)
+                .ok_or_else(|| wrong(format!("`extends` names no built-in play: {base:?}")))?;
+            play = play.over(Self::parse_alone(text, &base)?);
+        }
+        let message = format!("`extends` goes on for more than {MAX_EXTENDS} plays");
+        Err(PlayError { source: source.to_owned(), line: None, column: None, message })
+    }
+
+    fn parse_alone(text: &str, source: &str) -> Result<Self, PlayError> {
+        serde_saphyr::from_str(text).map_err(|error| {
+            let place = error.location();
+            PlayError {
+                source: source.to_owned(),
+                line: place.map(|p| p.line()),
+                column: place.map(|p| p.column()),
+                message: readable(&error.without_snippet().to_string()),
+            }
+        })
+    }
+
+    /// This play first, then what it extends.
+    fn over(mut self, base: Self) -> Self {
+        self.on.extend(base.on);
+        let files = base.files.into_iter().filter(|(name, _)| !self.files.contains_key(name));
+        let files: Vec<_> = files.collect();
+        self.files.extend(files);
+        let specs: Vec<_> = base.specs.into_iter().filter(|(id, _)| !self.specs.contains_key(id)).collect();
+        self.specs.extend(specs);
+        Self { role: self.role.or(base.role), pace: self.pace.or(base.pace), extends: base.extends, ..self }
+    }
+
+    /// What no type says: names of files and of marks.
+    fn checked(self, source: &str) -> Result<Self, PlayError> {
+        let mut wrong = self.on.iter().enumerate().filter_map(|(n, rule)| {
+            let what = rule.steps.iter().find_map(|step| self.mistake(step))?;
+            Some(format!("rule {}: {what}", n + 1))
+        });
+        match wrong.next() {
+            None => Ok(self),
+            Some(message) => Err(PlayError { source: source.to_owned(), line: None, column: None, message }),
+        }
+    }
+
+    fn mistake(&self, step: &Step) -> Option<String> {
+        let name_like =
+            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        match step {
+            Step::Copy(files) => {
+                let missing = files.values().find(|name| !self.files.contains_key(*name))?;
+                Some(format!("`copy` names {missing:?}, which is not in `files`"))
+            }
+            Step::Once(once) if !name_like(&once.name) => Some(format!(
+                "the name of `once`, {:?}, has other characters than letters, digits and '-'",
+                once.name
+            )),
+            Step::Once(once) => once.steps.iter().find_map(|step| self.mistake(step)),
+            Step::Expect(expect) => self.mistake(&expect.of),
+            Step::Reject(reject) if reject.findings.is_empty() => {
+                Some("`reject` needs at least one finding".to_owned())
+            }
+            Step::Git(args) | Step::Run(args) if args.is_empty() => {
+                Some("a command without a program or arguments".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The longest message, in characters: some lists of what was expected are very long.
+const MAX_MESSAGE: usize = 280;
+
+/// The message without the place that some of the library's messages repeat, at a readable length.
+fn readable(message: &str) -> String {
+    let cut = message.find(" at line ").unwrap_or(message.len());
+    let message = message[..cut].trim_end();
+    let message = message.strip_suffix(", expected one of").unwrap_or(message);
+    match message.char_indices().nth(MAX_MESSAGE) {
+        Some((at, _)) => format!("{}…", &message[..at]),
+        None => message.to_owned(),
+    }
+}
