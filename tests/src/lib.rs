@@ -7,7 +7,11 @@ pub mod licence;
 pub mod markdown;
 pub mod workspace;
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Output},
+};
 
 /// The program under test: `AGENTS_BIN`, else the one built beside this test.
 ///
@@ -22,4 +26,12 @@ pub fn agents_bin() -> PathBuf {
     let path = env::var_os("AGENTS_BIN").map_or_else(beside, PathBuf::from);
     assert!(path.is_file(), "{} is missing; run `cargo build -p foureyes-cli`", path.display());
     path
+}
+
+/// The program under test, run to its end with these arguments.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn agents(arguments: &[&str]) -> Output {
+    Command::new(agents_bin()).args(arguments).output().expect("agents starts")
 }

@@ -1,6 +1,6 @@
 //! Holds the documentation to what there is: links lead somewhere, commands exist.
 
-use foureyes_tests::{agents_bin, markdown, workspace};
+use foureyes_tests::{agents, markdown, workspace};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -68,7 +68,7 @@ fn shown() -> BTreeSet<String> {
 
 #[test]
 fn every_command_of_the_readme_is_in_the_help() {
-    let output = std::process::Command::new(agents_bin()).arg("--help").output().expect("agents starts");
+    let output = agents(&["--help"]);
     let help = String::from_utf8_lossy(&output.stdout);
     let words: BTreeSet<&str> = help.split_whitespace().collect();
     for command in shown() {
