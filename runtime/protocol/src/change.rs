@@ -258,3 +258,107 @@ impl FromStr for ChangeKind {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(digit: char) -> CommitId {
+        CommitId::new(&digit.to_string().repeat(40)).unwrap()
+    }
+
+    fn change() -> ChangeSummary {
+        let file = FileChange {
+            path: "src/a.rs".to_owned(),
+            old_path: Some("src/b.rs".to_owned()),
+            status: FileStatus::Renamed,
+            old_mode: 0o100_644,
+            new_mode: 0o100_644,
+            old_blob: Some("1".repeat(40)),
+            new_blob: Some("2".repeat(40)),
+            added: 3,
+            deleted: 2,
+            binary: false,
+            widest_line: 9,
+        };
+        ChangeSummary {
+            base: commit('a'),
+            base_tree: commit('b'),
+            head: commit('c'),
+            head_tree: commit('d'),
+            files: vec![file],
+            contributors: vec!["dev-a".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_content_is_every_byte_that_lands() {
+        type Edit = fn(&mut ChangeSummary);
+        let edits: [(&str, Edit); 10] = [
+            ("base", |c| c.base = commit('e')),
+            ("path", |c| c.files[0].path = "src/c.rs".to_owned()),
+            ("old path", |c| c.files[0].old_path = Some("src/c.rs".to_owned())),
+            ("no old path", |c| c.files[0].old_path = None),
+            ("old mode", |c| c.files[0].old_mode = 0o100_755),
+            ("new mode", |c| c.files[0].new_mode = 0o100_755),
+            ("old blob", |c| c.files[0].old_blob = None),
+            ("new blob", |c| c.files[0].new_blob = Some("3".repeat(40))),
+            ("deletion", |c| c.files[0].new_blob = None),
+            ("one more file", |c| c.files.push(c.files[0].clone())),
+        ];
+        let mut seen = std::collections::BTreeSet::from([change().content()]);
+        for (what, edit) in edits {
+            let mut edited = change();
+            edit(&mut edited);
+            assert!(seen.insert(edited.content()), "{what}");
+        }
+    }
+
+    #[test]
+    fn the_content_is_nothing_else() {
+        // Another message or author of the same bytes, on the same base, is the same content.
+        let mut other = change();
+        other.head = commit('f');
+        other.head_tree = commit('f');
+        other.contributors.clear();
+        other.files[0].added = 99;
+        assert_eq!(other.content(), change().content());
+    }
+
+    #[test]
+    fn a_path_cannot_pass_for_two() {
+        let pair = |path: &str, old: Option<&str>| {
+            let mut c = change();
+            c.files[0].path = path.to_owned();
+            c.files[0].old_path = old.map(str::to_owned);
+            c.content()
+        };
+        let all = [
+            pair("a", Some("b")),
+            pair("b", Some("a")),
+            pair("1:ab", None),
+            pair("b1:a", None),
+            pair("ab", None),
+        ];
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn lines_count_gross() {
+        assert_eq!(change().lines(), 5);
+        assert!(!change().files[0].mode_changed());
+        let link = FileChange { new_mode: MODE_SYMLINK, ..change().files[0].clone() };
+        assert!(link.mode_changed() && link.is_symlink() && !link.is_submodule());
+        let submodule = FileChange { old_mode: 0, new_mode: MODE_SUBMODULE, ..link };
+        assert!(!submodule.mode_changed() && submodule.is_submodule());
+    }
+
+    #[test]
+    fn kinds_are_read_as_they_are_written() {
+        for kind in ChangeKind::ALL {
+            assert_eq!(kind.to_string().parse::<ChangeKind>().unwrap(), kind);
+        }
+        assert!("Feature".parse::<ChangeKind>().unwrap_err().to_string().contains("one of feature"));
+        assert!(Risk::Low < Risk::Medium && Risk::Medium < Risk::High && Risk::High < Risk::Critical);
+    }
+}

@@ -122,3 +122,20 @@ impl fmt::Display for Reason {
         write!(f, "{} ({}): {}", self.code, self.code.rule(), self.text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_speak() {
+        let texts: std::collections::BTreeSet<&str> = Code::ALL.iter().map(|c| c.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.meaning().ends_with('.') && !code.rule().is_empty(), "{code}");
+            assert_eq!(crate::canonical::from_bytes(&crate::canonical::to_bytes(code), 64), Ok(*code));
+        }
+        let reason = Reason::new(Code::Frozen, "wait");
+        assert_eq!(reason.to_string(), "V-FROZEN (librarian veto): wait");
+    }
+}

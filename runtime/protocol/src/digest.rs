@@ -74,3 +74,43 @@ impl<'de> Deserialize<'de> for Digest {
         Ok(Self(bytes.into_array()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_sha_256_and_read_as_it_is_written() {
+        let digest = Digest::of(b"abc");
+        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest.to_string(), text);
+        assert_eq!(text.parse::<Digest>().unwrap(), digest);
+        assert_eq!(digest.short(), &text[..12]);
+        for bad in ["", &text[..62], &format!("{text}00"), &"g".repeat(64)] {
+            assert!(bad.parse::<Digest>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn parts_and_domains_do_not_collide() {
+        let of = |domain: &str, parts: &[&str]| Digest::of_parts(domain, parts.iter().map(|p| p.as_bytes()));
+        let lists: [(&str, &[&str]); 6] = [
+            ("d", &["ab", "c"]),
+            ("d", &["a", "bc"]),
+            ("d", &["abc"]),
+            ("d", &["abc", ""]),
+            ("d", &[]),
+            ("da", &["bc"]),
+        ];
+        let digests: std::collections::BTreeSet<Digest> = lists.iter().map(|(d, p)| of(d, p)).collect();
+        assert_eq!(digests.len(), lists.len());
+    }
+
+    #[test]
+    fn it_is_bytes_on_the_wire() {
+        let bytes = crate::canonical::to_bytes(&Digest::of(b"abc"));
+        assert_eq!((bytes.len(), &bytes[..2]), (34, &[0xc4, 32][..]));
+        assert_eq!(crate::canonical::from_bytes(&bytes, 34), Ok(Digest::of(b"abc")));
+        assert!(crate::canonical::from_bytes::<Digest>(&[&[0xc4, 31][..], &[0; 31]].concat(), 40).is_err());
+    }
+}

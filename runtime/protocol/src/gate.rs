@@ -59,3 +59,15 @@ pub enum Outcome {
     /// The environment is broken: neither passed nor returned; somebody must mend it.
     Broken,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_goes_through_all_gates_in_order() {
+        let way: Vec<Gate> = std::iter::successors(Some(Gate::Spec), |g| g.next()).collect();
+        assert_eq!(way, Gate::ALL);
+        assert_eq!(Gate::Deploy.next(), None);
+    }
+}

@@ -291,3 +291,68 @@ impl fmt::Debug for CommitId {
         write!(f, "{:?}", &*self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_lower_case_words() {
+        for good in ["a", "0", "dev-a", "a-", &"a".repeat(64)] {
+            assert_eq!(PrincipalId::new(good).unwrap().as_str(), good);
+            assert_eq!(FeatureId::new(good).unwrap().as_str(), good);
+        }
+        for bad in
+            ["", "-a", "A", "a b", "a_b", "a/b", "ä", "a\0", "\u{feff}a", "a\n", "..", "*", &"a".repeat(65)]
+        {
+            let error = PrincipalId::new(bad).unwrap_err();
+            assert_eq!((error.what, error.text.as_str()), ("principal", bad));
+            assert!(FeatureId::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_as_they_are_written() {
+        let dev = PrincipalId::new("dev-a").unwrap();
+        for (text, address) in [
+            ("all", Address::All),
+            ("user", Address::user()),
+            ("system", Address::system()),
+            ("dev-a", Address::One(dev)),
+            ("family:qa", Address::Family(Family::Qa)),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap(), address);
+            assert_eq!(address.to_string(), text);
+        }
+        for bad in ["", "*", "family:", "family:user", "family:Qa", "ALL", "dev a"] {
+            assert!(bad.parse::<Address>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn object_ids_are_full_and_lower_case() {
+        let sha1 = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(CommitId::new(sha1).unwrap().short(), "0123456789");
+        assert!(CommitId::new(&"a".repeat(64)).is_ok());
+        assert!(CommitId::new(&"0".repeat(40)).unwrap().is_zero());
+        assert!(!CommitId::new(sha1).unwrap().is_zero());
+        for bad in ["", "HEAD", &sha1.to_uppercase(), &sha1[..39], &"a".repeat(41), &"g".repeat(40)] {
+            assert!(CommitId::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn message_ids_sort_by_time_and_are_read_back() {
+        let early = MessageId::from_parts(1_000, [255; 10]);
+        let late = MessageId::from_parts(1_001, [0; 10]);
+        assert!(early < late);
+        assert_eq!(early.0.get_version_num(), 7);
+        assert_eq!(early.to_string().parse::<MessageId>().unwrap(), early);
+        assert!("no".parse::<MessageId>().is_err());
+    }
+
+    #[test]
+    fn a_feature_names_its_branch() {
+        assert_eq!(FeatureId::new("greet").unwrap().branch(), "refs/heads/feature/greet");
+    }
+}

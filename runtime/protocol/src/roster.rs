@@ -125,3 +125,42 @@ impl Roster {
         self.0.iter().filter(|(id, f)| reached(id, *f)).map(|(id, _)| id.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> PrincipalId {
+        PrincipalId::new(name).unwrap()
+    }
+
+    #[test]
+    fn families_and_addresses_reach_who_they_name() {
+        let roles = [("dev-a", Family::Dev), ("qa-a", Family::Qa), ("dev-b", Family::Dev)];
+        let roster = Roster::new(roles.map(|(name, family)| (id(name), family)).to_vec());
+        assert_eq!(roster.family(&id("dev-b")), Some(Family::Dev));
+        assert_eq!(roster.family(&id("user")), Some(Family::User));
+        assert_eq!(roster.family(&id("system")), Some(Family::System));
+        assert_eq!(roster.family(&id("docs")), None);
+        let reached = |to: &str| -> Vec<String> {
+            roster.resolve(&to.parse().unwrap()).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(reached("family:dev"), ["dev-a", "dev-b"]);
+        assert_eq!(reached("all"), ["dev-a", "qa-a", "dev-b"]);
+        assert_eq!(reached("qa-a"), ["qa-a"]);
+        for nobody in ["user", "system", "docs", "family:docs"] {
+            assert_eq!(reached(nobody), Vec::<String>::new(), "{nobody}");
+        }
+        assert_eq!((roster.len(), roster.is_empty()), (3, false));
+    }
+
+    #[test]
+    fn only_roles_have_a_family_to_configure() {
+        for family in Family::ROLES {
+            assert_eq!(family.as_str().parse::<Family>().unwrap(), family);
+        }
+        for not_a_role in ["user", "system", "Dev", ""] {
+            assert!(not_a_role.parse::<Family>().is_err());
+        }
+    }
+}

@@ -108,3 +108,49 @@ impl TestReport {
         (self.tree.clone(), self.command, self.environment)
     }
 }
+
+impl TestReport {
+    /// The bytes under which a report is kept in the artefact store.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        crate::canonical::to_bytes(self)
+    }
+
+    /// Reads a report that the artefact store kept; its bytes are verified by their digest there.
+    ///
+    /// # Errors
+    /// When the bytes are no report of this version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, crate::canonical::CanonicalError> {
+        rmp_serde::from_slice(bytes).map_err(|e| crate::canonical::CanonicalError::Decode(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read_back_from_its_bytes() {
+        let tree = CommitId::new(&"a".repeat(40)).unwrap();
+        let test = TestResult {
+            id: "t".to_owned(),
+            file: None,
+            status: TestStatus::Failed,
+            millis: 1,
+            message: None,
+        };
+        let report = TestReport {
+            tree,
+            adapter: "libtest".to_owned(),
+            command: Digest::of(b"c"),
+            environment: Digest::of(b"e"),
+            outcome: RunOutcome::Completed { exit: -9 },
+            tests: vec![test],
+            per_test: true,
+            millis: 5,
+            log: None,
+        };
+        assert_eq!(TestReport::from_bytes(&report.to_bytes()), Ok(report.clone()));
+        assert!(TestReport::from_bytes(b"no").is_err());
+        assert!(!report.succeeded() && report.count(TestStatus::Failed) == 1 && report.get("t").is_some());
+    }
+}
