@@ -10,6 +10,7 @@ pub mod exit;
 pub mod help;
 pub mod multicall;
 pub mod repository;
+pub mod run;
 pub mod state;
 pub mod terminal;
 pub mod trust;
