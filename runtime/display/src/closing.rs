@@ -64,7 +64,9 @@ fn facts(feature: &FeatureView) -> String {
     let (lines, files) = feature.size;
     let mut facts = vec![format!("{} {}", feature.risk, feature.kind).trim().to_owned()];
     facts.push(words::route(feature).to_owned());
-    facts.push(format!("{} in {}", words::count(lines, "line"), words::count(files, "file")));
+    if files > 0 {
+        facts.push(format!("{} in {}", words::count(lines, "line"), words::count(files, "file")));
+    }
     facts.extend(feature.author.as_ref().map(|author| format!("by {author}")));
     facts.push(words::count(u64::from(feature.returns), "return"));
     facts.extend(feature.content.as_ref().map(|content| format!("content {}", content.short())));

@@ -31,3 +31,4 @@ mod scenes;
 
 pub use error::SinkError;
 pub use page::{Page, colour_wanted};
+pub use tty::{is_interactive, restore as restore_terminal};

@@ -32,8 +32,8 @@ impl Drop for FullScreen {
 }
 
 /// Gives the terminal back if a sink has it. Does nothing otherwise; may be called at any time, for
-/// example by a handler of signals.
-pub(crate) fn restore() {
+/// example before the process exits at a signal.
+pub fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // A terminal that is gone cannot be restored and needs no restoring.
         let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
@@ -58,6 +58,6 @@ fn restore_before_panic_messages() {
 }
 
 /// Whether both what is typed and what is written is a terminal.
-pub(crate) fn is_interactive() -> bool {
+pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && stdout().is_terminal()
 }

@@ -1,7 +1,13 @@
-//! Plays the scenes through the live view, to look at it: `preview [SCENE] [--no-colour]`. Without
-//! a scene they follow one another.
+//! Plays the scenes through the sinks, to look at them.
+//!
+//! * `preview [SCENE] [--no-colour]`: the live view; without a scene they follow one another.
+//! * `preview grid`: the grid in tmux; its panes run `preview viewer ROLE`, its status line
+//!   `preview line`.
+//! * `preview tables`: what the commands print.
 
+mod grid;
 mod scenes;
+mod tables;
 
 use foureyes_display::live::{Feed, Options, UserActions, run};
 use foureyes_ports::view::View;
@@ -20,6 +26,7 @@ impl Shown {
 
 impl UserActions for Shown {
     fn answer(&self, number: u64, text: String) {
+        assert_ne!(text, "panic", "to see whether the terminal is given back");
         self.tell(format!("answered {number}: {text}"));
     }
     fn decide(&self, number: u64, approve: bool, digest: String, code: String) {
@@ -49,8 +56,19 @@ async fn play(only: Option<String>, views: watch::Sender<Arc<View>>, captions: w
 }
 
 #[tokio::main]
-async fn main() -> Result<(), foureyes_display::SinkError> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("grid") => grid::open()?,
+        Some("viewer") => grid::view(&args[1]).await?,
+        Some("line") => println!("{}", foureyes_display::status::tmux_status_line(&scenes::frozen())),
+        Some("tables") => tables::print(),
+        _ => live(&args).await?,
+    }
+    Ok(())
+}
+
+async fn live(args: &[String]) -> Result<(), foureyes_display::SinkError> {
     let only = args.iter().find(|a| SCENES.iter().any(|s| s.0 == a.as_str())).cloned();
     let (views_tx, views) = watch::channel(Arc::new(scenes::start()));
     let (captions_tx, caption) = watch::channel(String::new());

@@ -65,7 +65,8 @@ fn at_work(view: &mut View, name: &str, state: RoleState, work: &str) {
     role.oldest_unread_ms = 340 * role.unread;
 }
 
-fn say(view: &mut View, s: u64, from: &str, to: &str, kind: &str, feature: &str, tone: Tone, text: &str) {
+/// A message `s` tenths of a second after the beginning.
+fn say(view: &mut View, s: u64, (from, to): (&str, &str), kind: &str, feature: &str, tone: Tone, text: &str) {
     view.records += 1;
     let feature = (!feature.is_empty()).then(|| feature_id(feature));
     let at_ms = BEGAN + s * 100;
@@ -155,8 +156,7 @@ pub fn flight() -> View {
     say(
         &mut view,
         9,
-        "user",
-        "orchestrator",
+        ("user", "orchestrator"),
         "task",
         "statistics",
         Tone::Plain,
@@ -165,8 +165,7 @@ pub fn flight() -> View {
     say(
         &mut view,
         10,
-        "orchestrator",
-        "planner-a",
+        ("orchestrator", "planner-a"),
         "assign",
         "statistics",
         Tone::Plain,
@@ -186,8 +185,7 @@ pub fn flight() -> View {
     say(
         &mut view,
         41,
-        "system",
-        "dev-b",
+        ("system", "dev-b"),
         "verdict",
         "clamp",
         Tone::Good,
@@ -196,8 +194,7 @@ pub fn flight() -> View {
     say(
         &mut view,
         48,
-        "dev-b",
-        "system",
+        ("dev-b", "system"),
         "push",
         "clamp",
         Tone::Bad,
@@ -206,8 +203,7 @@ pub fn flight() -> View {
     say(
         &mut view,
         55,
-        "dev-b",
-        "system",
+        ("dev-b", "system"),
         "push",
         "clamp",
         Tone::Bad,
@@ -225,8 +221,7 @@ pub fn flight() -> View {
     say(
         &mut view,
         56,
-        "system",
-        "dev-b",
+        ("system", "dev-b"),
         "verdict",
         "clamp",
         Tone::Warn,
@@ -235,8 +230,7 @@ pub fn flight() -> View {
     say(
         &mut view,
         70,
-        "dev-a",
-        "system",
+        ("dev-a", "system"),
         "submit",
         "statistics",
         Tone::Plain,
@@ -273,7 +267,7 @@ pub fn frozen() -> View {
     view.frozen = Some("librarian: dev-b approved its own change".to_owned());
     view.quarantined = vec![(who("dev-b"), "approved its own change over its own socket".to_owned())];
     view.alerts.push("freeze by librarian: dev-b approved its own change".to_owned());
-    say(&mut view, 90, "librarian", "all", "freeze", "", Tone::Bad, "dev-b approved its own change");
+    say(&mut view, 90, ("librarian", "all"), "freeze", "", Tone::Bad, "dev-b approved its own change");
     view
 }
 
@@ -305,8 +299,7 @@ pub fn question() -> View {
     say(
         &mut view,
         101,
-        "architect-a",
-        "user",
+        ("architect-a", "user"),
         "question",
         "clamp",
         Tone::Warn,
@@ -390,8 +383,7 @@ pub fn done() -> View {
     say(
         &mut view,
         182,
-        "system",
-        "all",
+        ("system", "all"),
         "landed",
         "statistics",
         Tone::Good,

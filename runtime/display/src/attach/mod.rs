@@ -51,6 +51,16 @@ pub enum AttachEnd {
     Printed,
 }
 
+/// How the viewer looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether colours are used in the viewer's own line ([`crate::colour_wanted`]). The agent's
+    /// screen has the colours that the agent gave it.
+    pub colour: bool,
+    /// Whether the key that leaves is told; a pane of the grid has no keys.
+    pub hint: bool,
+}
+
 const SINK: &str = "attach";
 
 /// Shows a role's terminal until the user leaves or the feed ends. When input or output is no
@@ -58,7 +68,7 @@ const SINK: &str = "attach";
 ///
 /// # Errors
 /// [`SinkError`] when the terminal cannot be used or written any more.
-pub async fn run(feed: &mut dyn ScreenFeed, colour: bool) -> Result<AttachEnd, SinkError> {
+pub async fn run(feed: &mut dyn ScreenFeed, options: Options) -> Result<AttachEnd, SinkError> {
     if !tty::is_interactive() {
         return print_once(feed, &mut stdout()).await;
     }
@@ -77,14 +87,14 @@ pub async fn run(feed: &mut dyn ScreenFeed, colour: bool) -> Result<AttachEnd, S
             },
         }
         if let Some(update) = &newest {
-            show(update, colour)?;
+            show(update, options)?;
         }
     }
 }
 
-fn show(update: &ScreenUpdate, colour: bool) -> Result<(), SinkError> {
+fn show(update: &ScreenUpdate, options: Options) -> Result<(), SinkError> {
     let (width, height) = crossterm::terminal::size().map_err(SinkError::terminal(SINK))?;
-    write(&mut stdout(), &frame(update, width, height, colour))
+    write(&mut stdout(), &frame(update, width, height, options))
 }
 
 /// Prints the first screen as text.

@@ -14,6 +14,10 @@ fn update(text: &str) -> ScreenUpdate {
     }
 }
 
+fn options(colour: bool) -> Options {
+    Options { colour, hint: true }
+}
+
 struct Feed(Vec<ScreenUpdate>);
 
 #[async_trait::async_trait]
@@ -26,7 +30,7 @@ impl ScreenFeed for Feed {
 #[test]
 fn a_frame_is_the_screen_and_a_line_below() {
     insta::assert_snapshot!(
-        frame(&update("$ cargo test\nrunning 3 tests"), 60, 6, false).escape_debug().to_string()
+        frame(&update("$ cargo test\nrunning 3 tests"), 60, 6, options(false)).escape_debug().to_string()
     );
 }
 
@@ -34,7 +38,7 @@ fn a_frame_is_the_screen_and_a_line_below() {
 fn a_frame_holds_no_control_of_the_agent() {
     for (width, height) in [(1, 1), (10, 2), (60, 6), (200, 50)] {
         for colour in [false, true] {
-            let drawn = frame(&update("a\x1b[2Jb\u{202e}c\u{9b}31m"), width, height, colour);
+            let drawn = frame(&update("a\x1b[2Jb\u{202e}c\u{9b}31m"), width, height, options(colour));
             let ours = drawn.replace("\x1b[?2026h", "").replace("\x1b[?2026l", "");
             assert!(
                 !ours.contains("owned") && !ours.contains("\x1b]") && !ours.contains("\x1b[2J"),
@@ -48,7 +52,7 @@ fn a_frame_holds_no_control_of_the_agent() {
 #[test]
 fn the_line_below_never_wraps() {
     for width in 1..80 {
-        let drawn = frame(&update(""), width, 1, true);
+        let drawn = frame(&update(""), width, 1, options(true));
         let line = foureyes_ports::text::clean_lines(&drawn, 1, 1_000);
         assert!(crate::text::width(&line) < usize::from(width).max(2), "{width}: {line:?}");
     }

@@ -5,26 +5,29 @@ use super::screen::{Row, boxed, frame_rows, title};
 use super::ui::Ui;
 use crate::ink::{self, Ink};
 use crate::status::mark_ink;
-use crate::text::wrap;
+use crate::text::{self, wrap};
 use crate::words::{self, Stage};
 use foureyes_ports::view::FeatureView;
-use foureyes_protocol::Gate;
+use foureyes_protocol::{Gate, Risk};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Text};
 
 /// Lines of a card: name, two of the title, facts, what happens.
 const CARD: u16 = 5;
+/// Lines of the card of a feature that ended: name and result.
+const ENDED: u16 = 2;
 /// Lines of a feature on a narrow terminal.
 const TRACK: u16 = 2;
+/// Columns from which on the merge is named beside how long it took.
+const WITH_COMMIT: usize = 24;
 /// The spinner of a run under way.
 const SPINNER: [&str; 8] = ["⣷", "⣯", "⣟", "⡿", "⢿", "⣻", "⣽", "⣾"];
 
 /// Rows that the board takes of `room`.
 pub(super) fn height(ui: &Ui, width: u16, room: u16) -> u16 {
     let frame = frame_rows(width);
-    let wanted =
-        if width >= WIDE { frame + 1 + cards_high(ui) * (CARD + 1) } else { frame + tracks(ui) * TRACK };
+    let wanted = if width >= WIDE { frame + 1 + column_rows(ui) } else { frame + tracks(ui) * TRACK };
     let most = (room * 2 / 5).max(frame + 1);
     wanted.clamp(frame + 1, if width >= WIDE { (room / 2).max(most) } else { most })
 }
@@ -33,15 +36,25 @@ fn tracks(ui: &Ui) -> u16 {
     u16::try_from(ui.view.features.len()).unwrap_or(u16::MAX).clamp(1, 50)
 }
 
-/// Cards in the highest column.
-fn cards_high(ui: &Ui) -> u16 {
-    let column = |n| ui.view.features.iter().filter(|f| column_of(f) == n).count();
-    u16::try_from((0..=Gate::ALL.len()).map(column).max().unwrap_or(0)).unwrap_or(u16::MAX).clamp(1, 20)
+/// Rows of the highest column.
+fn column_rows(ui: &Ui) -> u16 {
+    let rows = |n| ui.view.features.iter().filter(|f| column_of(f) == n).map(card_rows).sum();
+    let rows: usize = (0..=Gate::ALL.len()).map(rows).max().unwrap_or(0).clamp(usize::from(CARD) + 1, 200);
+    u16::try_from(rows).unwrap_or(u16::MAX)
+}
+
+/// Rows of a card and the blank one behind it; what has ended needs fewer words.
+fn card_rows(f: &FeatureView) -> usize {
+    usize::from(if has_ended(f) { ENDED } else { CARD }) + 1
+}
+
+fn has_ended(f: &FeatureView) -> bool {
+    words::is_done(f) || f.status == "cancelled"
 }
 
 /// The column of a feature: the gate it stands before; behind the gates when it ended.
 fn column_of(f: &FeatureView) -> usize {
-    if words::is_done(f) || f.status == "cancelled" {
+    if has_ended(f) {
         return Gate::ALL.len();
     }
     Gate::ALL.iter().position(|g| *g == f.gate).unwrap_or(0)
@@ -84,19 +97,24 @@ fn columns(frame: &mut Frame<'_>, area: Rect, ui: &Ui) {
 }
 
 fn column(ui: &Ui, name: &str, here: &[&FeatureView], area: Rect) -> Vec<Line<'static>> {
-    let fit = usize::from(area.height.saturating_sub(1) / (CARD + 1)).max(1);
     let ink = if here.is_empty() { Ink::Dim } else { Ink::Bold };
     let count = if here.is_empty() { String::new() } else { format!("{} ", here.len()) };
     let head = Row::new(ui, area.width).add(ink, &format!(" {name}")).end(Ink::Dim, &count);
     let mut lines = vec![head.line()];
-    for feature in here.iter().take(fit) {
+    let mut hidden = here.len();
+    for feature in here {
+        // The last row is kept for telling what is hidden, unless nothing is.
+        let room = usize::from(area.height) - lines.len();
+        if hidden < here.len() && card_rows(feature) > room + usize::from(hidden == 1) {
+            break;
+        }
         lines.extend(card(ui, feature, area.width));
         lines.push(Line::default());
+        hidden -= 1;
     }
-    if here.len() > fit {
-        // The blank line behind the last card tells what is hidden.
-        lines.pop();
-        lines.push(Row::new(ui, area.width).add(Ink::Dim, &format!(" + {} more", here.len() - fit)).line());
+    if hidden > 0 {
+        lines.truncate(usize::from(area.height).saturating_sub(1));
+        lines.push(Row::new(ui, area.width).add(Ink::Dim, &format!(" + {hidden} more")).line());
     }
     lines
 }
@@ -105,14 +123,25 @@ fn column(ui: &Ui, name: &str, here: &[&FeatureView], area: Rect) -> Vec<Line<'s
 fn card(ui: &Ui, f: &FeatureView, width: u16) -> Vec<Line<'static>> {
     let edge = || Row::new(ui, width).add(ink::risk(f.risk), "▌");
     let mut lines = vec![edge().add(Ink::Bold, f.id.as_str()).line()];
-    let title = wrap(&f.title, usize::from(width.saturating_sub(1)), 2);
-    lines.extend(title.iter().map(|text| edge().add(Ink::Plain, text).line()));
-    let facts = [f.risk.to_string(), words::route(f).to_owned()];
-    let facts: Vec<String> = facts.into_iter().filter(|text| !text.is_empty()).collect();
-    lines.push(edge().add(ink::risk(f.risk), &facts.join(" · ")).line());
+    if !has_ended(f) {
+        let title = wrap(&f.title, usize::from(width.saturating_sub(1)), 2);
+        lines.extend(title.iter().map(|text| edge().add(Ink::Plain, text).line()));
+        lines.push(edge().add(ink::risk(f.risk), &facts(f, usize::from(width.saturating_sub(1)))).line());
+    }
     let (ink, text) = happening(ui, f, usize::from(width.saturating_sub(2)));
     lines.push(edge().add(ink, &text).line());
     lines
+}
+
+/// Risk and route, or the more telling of the two where there is no room for both.
+fn facts(f: &FeatureView, columns: usize) -> String {
+    let route = words::route(f);
+    let both = format!("{} · {route}", f.risk);
+    match text::width(&both) <= columns {
+        true if !route.is_empty() => both,
+        false if !route.is_empty() && f.risk < Risk::High => route.to_owned(),
+        _ => f.risk.to_string(),
+    }
 }
 
 /// What happens with a feature now, in so many columns.
@@ -123,7 +152,8 @@ fn happening(ui: &Ui, f: &FeatureView, columns: usize) -> (Ink, String) {
     }
     if let (Some(commit), Some(end)) = (&f.merged, f.ended_ms) {
         let took = words::duration(end.saturating_sub(f.requested_ms));
-        return (Ink::Green, format!("✓ {took} {}", &commit.short()[..7]));
+        let short = if columns >= WITH_COMMIT { commit.short() } else { "" };
+        return (Ink::Green, format!("✓ {took} {short}"));
     }
     match words::waits(f) {
         waits if !waits.is_empty() => (Ink::Yellow, format!("… {waits}")),

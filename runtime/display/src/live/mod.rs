@@ -32,4 +32,6 @@ pub trait UserActions: Send + Sync {
 }
 
 #[cfg(test)]
+mod terminal_tests;
+#[cfg(test)]
 mod tests;

@@ -10,6 +10,9 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Text};
 
+/// Columns that a role needs for its name.
+const NARROWEST: u16 = 16;
+
 /// Columns that the team takes beside the message flow.
 pub(super) fn wide(width: u16) -> u16 {
     (width * 2 / 5).clamp(44, 84)
@@ -33,10 +36,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, ui: &Ui) {
         let lines: Vec<Line<'_>> = roles.iter().map(|role| line(ui, role, inner.width)).collect();
         return frame.render_widget(Text::from(lines), inner);
     }
-    let halves = Layout::horizontal([Constraint::Fill(1); 2]).spacing(1).split(inner);
-    let per_half = roles.len().div_ceil(2).max(1);
-    for (half, area) in roles.chunks(per_half).zip(halves.iter()) {
-        let lines: Vec<Line<'_>> = half.iter().map(|role| line(ui, role, area.width)).collect();
+    // Two roles side by side, more where there would be no room for all of them otherwise.
+    let high = usize::from(inner.height).max(1);
+    let columns = roles.len().div_ceil(high).clamp(2, usize::from(inner.width / NARROWEST).max(2));
+    let areas = Layout::horizontal(vec![Constraint::Fill(1); columns]).spacing(1).split(inner);
+    let per_column = roles.len().div_ceil(columns).max(1);
+    for (part, area) in roles.chunks(per_column).zip(areas.iter()) {
+        let lines: Vec<Line<'_>> = part.iter().map(|role| line(ui, role, area.width)).collect();
         frame.render_widget(Text::from(lines), *area);
     }
 }

@@ -29,6 +29,15 @@ pub struct Feed {
     pub finished: Option<watch::Receiver<bool>>,
 }
 
+impl Feed {
+    /// Makes what is there already count as news.
+    fn mark_changed(&mut self) {
+        self.views.mark_changed();
+        self.caption.iter_mut().chain(&mut self.notice).for_each(watch::Receiver::mark_changed);
+        self.finished.iter_mut().for_each(watch::Receiver::mark_changed);
+    }
+}
+
 /// How the view looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -57,7 +66,12 @@ const FAREWELL: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// [`SinkError::Terminal`] when the terminal cannot be used or is gone; the run is not touched.
-pub async fn run(feed: Feed, actions: Arc<dyn UserActions>, options: Options) -> Result<LiveEnd, SinkError> {
+pub async fn run(
+    mut feed: Feed,
+    actions: Arc<dyn UserActions>,
+    options: Options,
+) -> Result<LiveEnd, SinkError> {
+    feed.mark_changed();
     let stop = Arc::new(AtomicBool::new(false));
     let (gone_tx, gone) = mpsc::channel::<()>();
     let (ended_tx, ended) = oneshot::channel();
@@ -119,18 +133,17 @@ fn show(
 
 /// Takes over what is new and tells whether there was anything.
 fn update(feed: &mut Feed, ui: &mut Ui, clock: &mut Clock) -> bool {
-    let mut new = clock.shown.is_none();
-    if new || feed.views.has_changed().unwrap_or(false) {
+    let mut new = feed.views.has_changed().unwrap_or(false);
+    if new {
         ui.show(feed.views.borrow_and_update().clone());
         clock.restart();
-        new = true;
     }
     new |= taken(&mut feed.caption, |text| ui.caption = crate::text::clean(text));
     new |= taken(&mut feed.notice, |text| ui.notice = crate::text::clean(text));
     new | taken(&mut feed.finished, |finished| ui.finished = *finished)
 }
 
-/// Looks at a value that changed; the first one counts as a change when the watch says so.
+/// Looks at a value if it changed, and tells whether it did.
 fn taken<T>(source: &mut Option<watch::Receiver<T>>, take: impl FnOnce(&T)) -> bool {
     let changed = source.as_mut().filter(|s| s.has_changed().unwrap_or(false));
     changed.map(|source| take(&source.borrow_and_update())).is_some()

@@ -43,7 +43,7 @@ pub(super) struct Ui {
 /// Lines of a page key.
 const PAGE: usize = 10;
 /// Milliseconds of one step of the spinner.
-const STEP: u64 = 125;
+const STEP: u64 = 200;
 
 impl Ui {
     pub(super) fn new(colour: bool) -> Self {

@@ -14,6 +14,7 @@ impl<'a> Tmux<'a> {
         Self { spec }
     }
 
+    #[allow(clippy::disallowed_methods, reason = "tmux is the program that this sink adapts")]
     fn command(&self) -> Command {
         let mut command = Command::new("tmux");
         // -u: the grid is drawn in UTF-8 whatever the locale says.

@@ -1,7 +1,7 @@
 //! The grid of terminals: a private tmux server in which every pane runs a viewer of one role.
 //!
 //! tmux shows and owns nothing: panes run the commands that the caller names (viewers), whoever
-//! kills the server or a pane harms no agent, and [`open`] mends or rebuilds what is missing. Panes
+//! kills the server or a pane harms no agent, and [`ensure`] mends or rebuilds what is missing. Panes
 //! are addressed by their ids. Works with tmux 3.3a.
 
 mod command;
@@ -75,12 +75,21 @@ const SESSION: &str = "agents";
 /// How often a server that goes down is asked whether it is gone; each question takes milliseconds.
 const PATIENCE: usize = 200;
 
-/// Makes the grid unless it is there, mends panes whose viewer ended, and, when both ends of this
-/// process are a terminal, shows it there until the user detaches. Blocks as long.
+/// Makes or mends the grid ([`ensure`]) and, when both ends of this process are a terminal, shows
+/// it there until the user detaches. Blocks as long.
+///
+/// # Errors
+/// [`TmuxError`].
+pub fn open(spec: &TmuxSpec) -> Result<(), TmuxError> {
+    ensure(spec)?;
+    if crate::tty::is_interactive() { Tmux::new(spec).attach(spec.read_only) } else { Ok(()) }
+}
+
+/// Makes the grid unless it is there, and starts viewers again that ended.
 ///
 /// # Errors
 /// [`TmuxError`]; a server that could not be set up whole is killed again.
-pub fn open(spec: &TmuxSpec) -> Result<(), TmuxError> {
+pub fn ensure(spec: &TmuxSpec) -> Result<(), TmuxError> {
     if spec.panes.is_empty() {
         return Err(TmuxError::NoPanes);
     }
@@ -89,8 +98,7 @@ pub fn open(spec: &TmuxSpec) -> Result<(), TmuxError> {
         close(spec)?;
         setup::create(&tmux, spec).inspect_err(|_| drop(close(spec)))?;
     }
-    setup::revive(&tmux)?;
-    if crate::tty::is_interactive() { tmux.attach(spec.read_only) } else { Ok(()) }
+    setup::revive(&tmux)
 }
 
 /// Ends the server with all its panes; no agent notices. Nothing happens when there is none.

@@ -55,7 +55,7 @@ impl Grid {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !holds() {
             assert!(Instant::now() < deadline, "{what} within ten seconds");
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(20));
         }
     }
 
@@ -88,7 +88,7 @@ fn twelve_roles_stand_in_four_rows_of_three_and_a_killed_server_opens_again() {
     let grid = Grid::new(12);
     assert!(!is_open(&grid.spec).expect("tmux is installed"));
     for _ in 0..2 {
-        open(&grid.spec).expect("the grid opens");
+        ensure(&grid.spec).expect("the grid opens");
         let shown = grid.panes("#{pane_id} #{@role} #{pane_top} #{pane_left} #{pane_input_off}");
         let fields: Vec<Vec<&str>> = shown.iter().map(|line| line.split(' ').collect()).collect();
         assert_eq!(fields.iter().map(|f| f[1]).collect::<Vec<_>>(), ROLES.map(|r| r.0));
@@ -107,26 +107,26 @@ fn twelve_roles_stand_in_four_rows_of_three_and_a_killed_server_opens_again() {
 #[test]
 fn opening_again_keeps_what_is_there_and_mends_what_is_not() {
     let grid = Grid::new(3);
-    open(&grid.spec).expect("the grid opens");
+    ensure(&grid.spec).expect("the grid opens");
     let before = grid.panes("#{pane_id} #{pane_pid}");
-    open(&grid.spec).expect("it is open");
+    ensure(&grid.spec).expect("it is open");
     assert_eq!(grid.panes("#{pane_id} #{pane_pid}"), before, "nothing was started anew");
 
     let ids = grid.panes("#{pane_id}");
     grid.ask(&["respawn-pane", "-k", "-t", &ids[1], "true", "x"]);
     grid.wait_for("a dead pane", || grid.panes("#{pane_dead}").contains(&"1".to_owned()));
-    open(&grid.spec).expect("the dead pane is started again");
+    ensure(&grid.spec).expect("the dead pane is started again");
     assert_eq!(grid.panes("#{pane_id}"), ids);
 
     grid.ask(&["kill-pane", "-t", &ids[0]]);
-    open(&grid.spec).expect("the grid is built anew");
+    ensure(&grid.spec).expect("the grid is built anew");
     assert_eq!(grid.panes("#{@role}"), ["orchestrator", "librarian", "planner-a"]);
 }
 
 #[test]
 fn colours_titles_and_status_line_are_set() {
     let grid = Grid::new(4);
-    open(&grid.spec).expect("the grid opens");
+    ensure(&grid.spec).expect("the grid opens");
     assert_eq!(grid.panes("#{@colour}"), ["red", "red", "brightblue", "brightblue"]);
     let ids = grid.panes("#{pane_id}");
     let expand = |what: &str| grid.ask(&["display-message", "-p", "-t", &ids[2], what]);
@@ -144,6 +144,7 @@ fn colours_titles_and_status_line_are_set() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a real shell judges")]
 fn words_pass_a_shell_unchanged() {
     let words = ["a b", "it's", "$(x)", "", "a)b#"].map(str::to_owned);
     let script = format!("printf '%s|' {}", setup::shell_words(&words));
@@ -154,5 +155,5 @@ fn words_pass_a_shell_unchanged() {
 #[test]
 fn a_grid_without_panes_is_told() {
     let grid = Grid::new(0);
-    assert!(matches!(open(&grid.spec), Err(TmuxError::NoPanes)));
+    assert!(matches!(ensure(&grid.spec), Err(TmuxError::NoPanes)));
 }
