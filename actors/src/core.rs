@@ -3,6 +3,7 @@
 
 use crate::{
     context::Context,
+    folded::FoldedFeatures,
     inbox,
     jobs::Slots,
     role::{Acknowledge, Control, GetSession, Launcher, Neighbours, ReadInbox, RoleActor},
@@ -22,7 +23,7 @@ use crate::{
 };
 use actix::{Addr, MailboxError, Recipient};
 use foureyes_config::sections::limits::RateKind;
-use foureyes_policies::{lock::Hold, rate};
+use foureyes_policies::{features::Features, lock::Hold, rate};
 use foureyes_ports::{
     backend::AgentSession,
     governance::{Draft, InboxItem, Receipt},
@@ -60,6 +61,7 @@ pub struct CoreHandle {
     librarian: Addr<Librarian>,
     limiter: Addr<Limiter>,
     roles: Arc<BTreeMap<PrincipalId, Addr<RoleActor>>>,
+    features: Arc<FoldedFeatures>,
     view: watch::Receiver<Arc<View>>,
     tree: mpsc::UnboundedSender<TreeCommand>,
 }
@@ -83,8 +85,7 @@ pub struct Core {
     /// The way to it.
     pub handle: CoreHandle,
     thread: std::thread::JoinHandle<()>,
-    /// Told once when the tree has given up.
-    pub meltdown: oneshot::Receiver<()>,
+    meltdown: watch::Receiver<bool>,
 }
 
 impl Core {
@@ -95,12 +96,21 @@ impl Core {
     pub fn start(settings: Settings) -> Result<Self, CoreError> {
         install_panic_hook();
         let (ready, is_ready) = std::sync::mpsc::channel();
-        let (melt, meltdown) = oneshot::channel();
+        let (melt, meltdown) = watch::channel(false);
         let thread = std::thread::Builder::new().name("core".to_owned()).spawn(move || {
             actix::System::new().block_on(live(settings, ready, melt));
         })?;
         let handle = is_ready.recv().map_err(|_| CoreError::Ended)??;
         Ok(Self { handle, thread, meltdown })
+    }
+
+    /// Ends when the tree has given up after too many failures; never before.
+    pub async fn melted(&self) {
+        let mut meltdown = self.meltdown.clone();
+        if meltdown.wait_for(|melted| *melted).await.is_err() {
+            // The tree was shut down in good order.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Waits for the thread, after [`CoreHandle::shutdown`].
@@ -113,7 +123,7 @@ impl Core {
 type Ready = std::sync::mpsc::Sender<Result<CoreHandle, CoreError>>;
 
 /// The life of the core's thread.
-async fn live(settings: Settings, ready: Ready, melt: oneshot::Sender<()>) {
+async fn live(settings: Settings, ready: Ready, melt: watch::Sender<bool>) {
     let (tree_tx, tree_rx) = mpsc::unbounded_channel();
     let built = build(settings, tree_tx, melt);
     let watchdog =
@@ -147,7 +157,95 @@ async fn serve(root: Supervisor, mut commands: mpsc::UnboundedReceiver<TreeComma
 fn build(
     settings: Settings,
     tree: mpsc::UnboundedSender<TreeCommand>,
-    melt: oneshot::Sender<()>,
+    melt: watch::Sender<bool>,
+) -> Result<(Supervisor, CoreHandle), CoreError> {
+    let Settings { context, launcher, repository, gate_owners } = settings;
+    let (events, told) = mpsc::unbounded_channel();
+    let limits = context.facts.config.supervision.clone();
+    let root = root(&context, events, melt);
+    let within =
+        |i: &foureyes_config::sections::supervision::Intensity| Intensity::new(i.restarts, i.within.0);
+    // Rest-for-one: each service depends on those before it.
+    let services =
+        root.supervisor(ChildSpec::supervisor("services"), Strategy::RestForOne, within(&limits.intensity))?;
+    let roles =
+        root.supervisor(ChildSpec::supervisor("roles"), Strategy::OneForOne, within(&limits.intensity))?;
+
+    let c = context.clone();
+    let limiter = services.start(ChildSpec::permanent("limiter"), |_| Limiter::new(c))?;
+    let (c, l) = (context.clone(), limiter.clone());
+    let registry = services.start(ChildSpec::permanent("registry"), |_| Registry::new(c, l))?;
+    let (c, r) = (context.clone(), registry.clone());
+    let locks = services.start(ChildSpec::permanent("locks"), |_| LockManager::new(c, r))?;
+    let (c, r) = (context.clone(), registry.clone());
+    let librarian = services.start(ChildSpec::permanent("librarian-service"), |_| Librarian::new(c, r))?;
+    let (view_tx, view) = watch::channel(Arc::new(View::default()));
+    let (c, name) = (context.clone(), repository);
+    let projector =
+        services.start(ChildSpec::permanent("projector"), |_| Projector::new(c, name, view_tx))?;
+    let (progress, progress_rx) = mpsc::channel(256);
+    let (c, r, slots) = (context.clone(), registry.clone(), Slots::new(gate_owners));
+    let gatekeeper =
+        services.start(ChildSpec::permanent("gatekeeper"), |_| Gatekeeper::new(c, r, slots, progress))?;
+    let (c, t, r, k, p) = (context.clone(), root.clone(), registry.clone(), locks.clone(), projector.clone());
+    services.start(ChildSpec::permanent("health"), |_| HealthMonitor::new(c, t, r, k, p))?;
+
+    let neighbours = Neighbours {
+        registry: registry.clone(),
+        locks: locks.clone(),
+        gatekeeper: gatekeeper.clone(),
+        projector: projector.clone(),
+    };
+    let mut addresses = BTreeMap::new();
+    let stop = Shutdown::TimeoutMs(limits.stop_timeout.0 + 10_000);
+    for (id, _) in context.facts.roster.iter() {
+        let (c, l, n, who) = (context.clone(), launcher.clone(), neighbours.clone(), id.clone());
+        let addr = roles
+            .start(ChildSpec::permanent(id.as_str()).shutdown(stop), |_| RoleActor::new(c, who, l, n))?;
+        addresses.insert(id.clone(), addr);
+    }
+    let subscribers: Vec<Recipient<CatchUp>> =
+        [librarian.clone().recipient(), projector.clone().recipient(), gatekeeper.recipient()]
+            .into_iter()
+            .chain(addresses.values().map(|a| a.clone().recipient()))
+            .collect();
+    subscribers.into_iter().for_each(|s| {
+        // The registry has just been started: its mailbox takes these few.
+        registry.try_send(Subscribe(s)).ok();
+    });
+    actix::spawn(tell_progress(progress_rx, projector));
+    actix::spawn(tell_events(told, registry.clone()));
+    let roles = Arc::new(addresses);
+    let features = Arc::new(FoldedFeatures::default());
+    let handle = CoreHandle { context, registry, locks, librarian, limiter, roles, features, view, tree };
+    Ok((root, handle)) => {
+            if ready.send(Ok(handle)).is_ok() {
+                serve(root, tree_rx).await;
+            }
+        }
+    }
+    drop(watchdog);
+}
+
+/// Serves commands about the tree until it is shut down.
+async fn serve(root: Supervisor, mut commands: mpsc::UnboundedReceiver<TreeCommand>) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            TreeCommand::Crash(path, answer) => drop(answer.send(root.crash(&path, "a drill"))),
+            TreeCommand::Children(answer) => drop(answer.send(root.children())),
+            TreeCommand::Shutdown(answer) => {
+                let report = root.shutdown().await;
+                drop(answer.send(report.timed_out.iter().map(ToString::to_string).collect()));
+                return;
+            }
+        }
+    }
+}
+
+fn build(
+    settings: Settings,
+    tree: mpsc::UnboundedSender<TreeCommand>,
+    melt: watch::Sender<bool>,
 ) -> Result<(Supervisor, CoreHandle), CoreError> {
     let Settings { context, launcher, repository, gate_owners } = settings;
     let (events, told) = mpsc::unbounded_channel();
@@ -213,7 +311,7 @@ fn build(
 fn root(
     context: &Context,
     events: mpsc::UnboundedSender<SupervisionEvent>,
-    melt: oneshot::Sender<()>,
+    melt: watch::Sender<bool>,
 ) -> Supervisor {
     let entropy = context.ports.entropy.clone();
     let jitter = move || {
@@ -221,16 +319,13 @@ fn root(
         entropy.fill(&mut bytes);
         f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
     };
-    let melt = std::cell::RefCell::new(Some(melt));
     let refs = context.refs.clone();
     let hooks = Hooks {
         on_event: Box::new(move |event| drop(events.send(event))),
         on_meltdown: Box::new(move || {
             // Without its services nothing may be approved any more.
             refs.stop();
-            if let Some(melt) = melt.borrow_mut().take() {
-                let _ = melt.send(());
-            }
+            melt.send_replace(true);
         }),
         jitter: Box::new(jitter),
     };
@@ -342,6 +437,11 @@ impl CoreHandle {
         let reached =
             *to == Address::One(role.clone()) || self.context.facts.roster.resolve(to).contains(role);
         reached.then(|| inbox::item(&entry))
+    }
+
+    /// Where features stand by all durable records. Folds only what came since it was last asked.
+    pub fn features(&self) -> Arc<Features> {
+        self.features.get(&self.context.journal)
     }
 
     /// The picture, now and as it changes.

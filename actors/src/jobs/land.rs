@@ -12,7 +12,7 @@ use foureyes_ports::{
     vcs::{Identity, Merge, NewCommit, RefUpdate, VcsError},
 };
 use foureyes_protocol::{
-    Address, Code, CommitId, Digest, FeatureId, Gate, PrincipalId, Priority, Reason,
+    Address, Code, CommitId, Digest, Family, FeatureId, Gate, Outcome, Priority, PrincipalId, Reason,
     body::{GateVerdict, Landing, Merged},
 };
 use std::collections::BTreeSet;
@@ -127,10 +127,20 @@ impl Bench {
         })
         .await?;
         let (paths, _) = self.touched(Some(&main), &commit).await?;
+        let verdict = self.deployed(feature, &commit);
         let merged = Merged { main, commit, content, paths, signers: signers(feature) };
-        Ok(vec![
-            Draft { priority: Priority::High, ..Draft::new(Address::All, merged) }.about(feature.id.clone()),
-        ])
+        let merged = Draft { priority: Priority::High, ..Draft::new(Address::All, merged) };
+        Ok(vec![tell(feature, verdict), merged.about(feature.id.clone())])
+    }
+
+    fn deployed(&self, feature: &Feature, commit: &CommitId) -> GateVerdict {
+        let cosigned = feature.cosign_asked.is_some();
+        let by = if cosigned { "co-signed by the librarian" } else { "co-signed by rule" };
+        let families = [Family::Orchestrator, Family::Librarian];
+        let take = if cosigned { families.len() } else { 1 };
+        let signers = families.iter().take(take).filter_map(|f| self.core.facts.roster.of(*f).next().cloned()).collect();
+        let summary = format!("DEPLOY: {} signed by the gate key, {by}", commit.short());
+        GateVerdict { summary, signers, ..self.verdict(feature, Gate::Deploy, Outcome::Passed) }
     }
 
     async fn say(&self, drafts: Vec<Draft>) -> Result<(), JobError> {

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod commands;
 pub mod compose;
+pub mod control;
 pub mod error;
 pub mod exit;
 pub mod help;

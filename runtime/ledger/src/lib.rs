@@ -7,6 +7,7 @@
 
 mod artifacts;
 pub mod checkpoint;
+mod copy;
 mod export;
 mod files;
 pub mod host;
@@ -24,6 +25,7 @@ mod writer;
 mod tests;
 
 pub use artifacts::FileArtifacts;
+pub use copy::copy;
 pub use export::{ExportError, export};
 pub use files::{StateFiles, write_atomically as write_private};
 pub use key::KeyError;

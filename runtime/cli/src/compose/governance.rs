@@ -53,7 +53,11 @@ impl CoreGovernance {
     fn has_read(&self, channel: &PrincipalId, draft: &Draft) -> Result<(), Reason> {
         let Body::SignOffApproval(approval) = &draft.body else { return Ok(()) };
         let (Some(feature), false) = (&draft.feature, channel.is_user()) else { return Ok(()) };
-        if !matches!(approval.subject, Subject::Change) {
+        // Whoever wrote it has read it: the rule about one's own change speaks, and is recorded.
+        let own = self
+            .newest_push(feature)
+            .is_ok_and(|p| p.by == *channel || p.change.contributors.contains(&channel.to_string()));
+        if own || !matches!(approval.subject, Subject::Change) {
             return Ok(());
         }
         let key = (channel.clone(), feature.clone(), approval.content);

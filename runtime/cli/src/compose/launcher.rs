@@ -1,6 +1,7 @@
 //! Starting an agent: its directories, its clone, its one socket, its sandbox, its program.
 
-use super::{ComposeError, Layout};
+use super::ComposeError;
+use crate::state::StateDir;
 use async_trait::async_trait;
 use foureyes_actors::{context::Context, role::Launcher};
 use foureyes_config::sections::roster::Backend;
@@ -16,7 +17,7 @@ use foureyes_session::{
     sandbox::Spawner,
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -31,7 +32,8 @@ const PLAYER: &str = "/rt/bin/agents-play";
 pub struct SandboxLauncher(Arc<Inner>);
 
 struct Inner {
-    layout: Layout,
+    state: StateDir,
+    plays: BTreeMap<String, String>,
     context: Context,
     sandbox: Arc<dyn Sandbox>,
     scripted: PtyBackend,
@@ -50,7 +52,8 @@ impl SandboxLauncher {
 
     /// A launcher; agents start when [`SandboxLauncher::open`] was called.
     pub(super) fn new(
-        layout: Layout,
+        state: StateDir,
+        plays: BTreeMap<String, String>,
         context: Context,
         sandbox: Arc<dyn Sandbox>,
         spawner: Spawner,
@@ -59,7 +62,8 @@ impl SandboxLauncher {
         let scripted = PtyOptions { scrollback, ..PtyOptions::scripted() };
         let command = PtyOptions { scrollback, ..PtyOptions::command() };
         Ok(Self(Arc::new(Inner {
-            layout,
+            state,
+            plays,
             context,
             sandbox,
             scripted: PtyBackend::new(spawner.clone(), scripted),
@@ -80,7 +84,9 @@ impl Inner {
 
     fn spec(&self, role: &PrincipalId) -> Result<SandboxSpec, String> {
         let config = &self.context.facts.config;
-        let dir = self.layout.role(role);
+        let (home, work, sock) =
+            (self.state.role_home(role), self.state.role_work(role), self.state.role_socket_dir(role));
+        let dir = home.parent().map(Path::to_owned).unwrap_or_else(|| home.clone());
         let backend = config
             .role(role)
             .map(|r| config.backend(r))
@@ -90,9 +96,9 @@ impl Inner {
         Ok(SandboxSpec {
             owner: role.clone(),
             purpose: Purpose::Agent,
-            home: dir.join("home"),
-            work: dir.join("work"),
-            socket_dir: Some(dir.join("sock")),
+            home,
+            work,
+            socket_dir: Some(sock),
             binds,
             env,
             argv,
@@ -143,8 +149,9 @@ impl Inner {
     fn write_play(&self, play: &str, dir: &Path) -> Result<(), String> {
         let text = match foureyes_config::builtin::play(play) {
             Some(text) => text.to_owned(),
-            None => std::fs::read_to_string(play)
-                .map_err(|e| format!("play {play}: {e}; name a built-in play or an absolute path"))?,
+            None => self.plays.get(play).cloned().ok_or_else(|| {
+                format!("play {play} is neither built in nor accepted with the configuration: `agents trust`")
+            })?,
         };
         std::fs::create_dir_all(dir)
             .and_then(|()| std::fs::write(dir.join("play.yaml"), text))

@@ -8,6 +8,7 @@ mod recover;
 
 pub use governance::CoreGovernance;
 
+use crate::state::StateDir;
 use foureyes_actors::{
     context::{Context, Facts, Ports, RefGuard},
     core::{Core, CoreError, CoreHandle, Settings},
@@ -35,56 +36,15 @@ use foureyes_protocol::{
 use foureyes_session::sandbox::{AdvisorySandbox, BwrapSandbox, Ceilings, Runner, SandboxConfig, Spawner};
 use foureyes_vcs::{git::GitRepository, openpgp::OpenPgpSigner};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// Where everything of one repository lies. All below one directory that only its owner can enter.
-#[derive(Clone, Debug)]
-pub struct Layout {
-    /// The state directory.
-    pub root: PathBuf,
-}
-
-impl Layout {
-    /// The ledger's directory.
-    pub fn ledger(&self) -> PathBuf {
-        self.root.join("ledger")
-    }
-    /// The directory of the authoritative repository.
-    pub fn git(&self) -> PathBuf {
-        self.root.join("git")
-    }
-    /// The signer's keys.
-    pub fn keys(&self) -> PathBuf {
-        self.root.join("keys")
-    }
-    /// Bulk by digest.
-    pub fn artifacts(&self) -> PathBuf {
-        self.root.join("artifacts")
-    }
-    /// Checkouts of gate runs.
-    pub fn scratch(&self) -> PathBuf {
-        self.root.join("scratch")
-    }
-    /// The gate runner's seeds and prepared dependencies.
-    pub fn gates(&self) -> PathBuf {
-        self.root.join("gates")
-    }
-    /// The sandbox adapter's own files.
-    pub fn sandbox(&self) -> PathBuf {
-        self.root.join("box")
-    }
-    /// A role's directories.
-    pub fn role(&self, role: &PrincipalId) -> PathBuf {
-        self.root.join("roles").join(role.as_str())
-    }
-}
-
 /// What a runtime is started with.
 pub struct Start {
     /// Where its state lies.
-    pub layout: Layout,
+    pub state: StateDir,
     /// The user's repository.
     pub user_repo: PathBuf,
     /// Name of the repository, for titles.
@@ -93,6 +53,8 @@ pub struct Start {
     pub config: Config,
     /// Where the configuration came from, for the record.
     pub source: String,
+    /// The accepted plays that are not built in: name and text.
+    pub plays: BTreeMap<String, String>,
     /// Whether to run without a wall, as the user asked.
     pub advisory: bool,
     /// The multi-call binary.
@@ -157,8 +119,6 @@ pub struct Runtime {
     pub note: Option<String>,
     /// What the wall withstood at this start.
     pub walls: Vec<WallCheck>,
-    /// The second factor's directory is below this.
-    pub layout: Layout,
 }
 
 /// The wall, with what there is to say of it.
@@ -175,28 +135,28 @@ impl Runtime {
     /// [`ComposeError`], with what mends it.
     pub async fn start(start: Start) -> Result<Self, ComposeError> {
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::default());
-        let (ledger, clock, journal) = open_ledger(&start.layout, entropy.clone()).await?;
+        let (ledger, clock, journal) = open_ledger(&start.state, entropy.clone()).await?;
         let started_ms = clock.now_ms();
         let gate_owners = gate_owners()?;
         let spawner = Spawner::new().map_err(|e| ComposeError::Other(e.to_string()))?;
         let wall = {
-            let (layout, binary, advisory, name) =
-                (start.layout.clone(), start.binary.clone(), start.advisory, start.name.clone());
+            let (state, binary, advisory, name) =
+                (start.state.clone(), start.binary.clone(), start.advisory, start.name.clone());
             let owners = owners(&start.config, &gate_owners);
             let uid_base = start.config.sandbox.uid_base;
-            blocking(move || raise_wall(&layout, &binary, advisory, &name, owners, uid_base)).await??
+            blocking(move || raise_wall(&state, &binary, advisory, &name, owners, uid_base)).await??
         };
         let tier = wall.sandbox.tier();
         let (vcs, user) = open_repository(&start).await?;
         let target = target_branch(&start.config, user.head_branch.as_deref())?;
-        let signer: Arc<dyn Signer> = Arc::new(OpenPgpSigner::open(&start.layout.keys())?);
+        let signer: Arc<dyn Signer> = Arc::new(OpenPgpSigner::open(&start.state.keys())?);
         let keys = ensure_keys(signer.as_ref(), &start.config, started_ms)?;
         recover::remember_signings(&journal, signer.as_ref());
         let runner = gate_runner(&start, &wall, &spawner, entropy.clone()).await;
         let artifacts =
-            FileArtifacts::open(&start.layout.artifacts()).map_err(|e| ComposeError::Other(e.to_string()))?;
-        make_dir(&start.layout.scratch())?;
-        recover::sweep(&start.layout.scratch());
+            FileArtifacts::open(&start.state.artifacts()).map_err(|e| ComposeError::Other(e.to_string()))?;
+        make_dir(&start.state.scratch())?;
+        recover::sweep(&start.state.scratch());
         let policy = start.config.digest();
         let ports = Ports {
             ledger: ledger.clone(),
@@ -216,10 +176,10 @@ impl Runtime {
             user_repo: user.root.clone(),
             deliver: deliver(&start.config, &target, user.has_remote),
             target,
-            scratch: start.layout.scratch(),
+            scratch: start.state.scratch(),
             tier: tier.to_string(),
             advisory: tier == Tier::Advisory,
-            draw_secret: draw_secret(&start.layout, ports.entropy.as_ref())?,
+            draw_secret: draw_secret(&start.state, ports.entropy.as_ref())?,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_ms,
             config: start.config.clone(),
@@ -234,7 +194,7 @@ impl Runtime {
         recover::first_import(&context).await?;
         recover::adopt_pushes(&context).await?;
         let (core, governance) = start_core(&start, context, wall.sandbox.clone(), spawner, gate_owners)?;
-        Ok(Self { core, governance, tier, note: wall.note, walls: wall.checks, layout: start.layout })
+        Ok(Self { core, governance, tier, note: wall.note, walls: wall.checks })
     }
 
     /// The way to the core.
@@ -256,8 +216,8 @@ fn make_dir(path: &Path) -> Result<(), ComposeError> {
 
 type Opened = (Arc<dyn Ledger>, Arc<dyn Clock>, Journal);
 
-async fn open_ledger(layout: &Layout, entropy: Arc<dyn Entropy>) -> Result<Opened, ComposeError> {
-    let dir = layout.ledger();
+async fn open_ledger(state: &StateDir, entropy: Arc<dyn Entropy>) -> Result<Opened, ComposeError> {
+    let dir = state.ledger();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::not_before(0));
     let options = OpenOptions::new(clock, entropy);
     let ledger = blocking(move || foureyes_ledger::open(&dir, &options)).await??;
@@ -283,14 +243,14 @@ fn owners(config: &Config, gates: &[PrincipalId]) -> Vec<PrincipalId> {
 }
 
 fn raise_wall(
-    layout: &Layout,
+    state: &StateDir,
     binary: &Path,
     advisory: bool,
     name: &str,
     owners: Vec<PrincipalId>,
     uid_base: u32,
 ) -> Result<Wall, ComposeError> {
-    let dir = layout.sandbox();
+    let dir = state.sandbox();
     make_dir(&dir)?;
     if advisory {
         let sandbox = AdvisorySandbox::new(binary, &dir)?;
@@ -311,7 +271,7 @@ fn raise_wall(
 async fn open_repository(
     start: &Start,
 ) -> Result<(Arc<dyn Vcs>, foureyes_ports::vcs::UserRepo), ComposeError> {
-    let (dir, user) = (start.layout.git(), start.user_repo.clone());
+    let (dir, user) = (start.state.git(), start.user_repo.clone());
     blocking(move || -> Result<_, ComposeError> {
         make_dir(&dir)?;
         let git = foureyes_vcs::git::find_git()?;
@@ -382,7 +342,7 @@ async fn gate_runner(
         every: std::time::Duration::from_secs(1),
     };
     let sandbox = Runner::new(wall.sandbox.clone(), spawner.clone(), Some(ceilings));
-    let mut settings = GateSettings::new(start.layout.gates(), wall.sandbox.tier());
+    let mut settings = GateSettings::new(start.state.gates(), wall.sandbox.tier());
     settings.rust_toolchain =
         start.config.gates.suite.toolchain.directories.iter().find(|d| d.join("bin/cargo").exists()).cloned();
     settings.python = start
@@ -398,8 +358,8 @@ async fn gate_runner(
 }
 
 /// The secret of the draws, made at the first start and kept where no agent can read it.
-fn draw_secret(layout: &Layout, entropy: &dyn Entropy) -> Result<[u8; 32], ComposeError> {
-    let path = layout.keys().join("draw.secret");
+fn draw_secret(state: &StateDir, entropy: &dyn Entropy) -> Result<[u8; 32], ComposeError> {
+    let path = state.keys().join("draw.secret");
     if let Ok(bytes) = std::fs::read(&path) {
         return bytes.try_into().map_err(|_| {
             ComposeError::Other(format!("{} is damaged: restore it from a back-up", path.display()))
@@ -440,7 +400,13 @@ fn start_core(
     spawner: Spawner,
     gate_owners: Vec<PrincipalId>,
 ) -> Result<(Core, Arc<CoreGovernance>), ComposeError> {
-    let launcher = launcher::SandboxLauncher::new(start.layout.clone(), context.clone(), sandbox, spawner)?;
+    let launcher = launcher::SandboxLauncher::new(
+        start.state.clone(),
+        start.plays.clone(),
+        context.clone(),
+        sandbox,
+        spawner,
+    )?;
     let settings = Settings {
         context,
         launcher: Arc::new(launcher.clone()),
