@@ -133,7 +133,9 @@ fn removed(facts: &GreenFacts, id: &str) -> bool {
 /// the base.
 fn silent_failure(facts: &GreenFacts) -> Option<Reason> {
     let failed = facts.run.count(TestStatus::Failed) > 0;
-    if failed || facts.run.succeeded() || facts.run.outcome == facts.baseline.outcome {
+    let as_before =
+        facts.run.outcome == facts.baseline.outcome && facts.baseline.count(TestStatus::Failed) == 0;
+    if failed || facts.run.succeeded() || as_before {
         return None;
     }
     let text = format!("the test command ends with {:?} though no test failed", facts.run.outcome);

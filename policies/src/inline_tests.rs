@@ -99,3 +99,102 @@ fn attributes(item: &Item) -> &[Attribute] {
         _ => &[],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &str = "/// Adds.\npub fn add(a: i32) -> i32 {\n    a + 1\n}\n";
+
+    fn with(tests: &str) -> String {
+        format!("{CODE}\n{tests}")
+    }
+
+    #[test]
+    fn test_items_are_told_from_code() {
+        for tests in [
+            "#[cfg(test)]\nmod tests {\n    #[test]\n    fn t() {}\n}\n",
+            "/// Says why.\n#[allow(dead_code)]\n#[cfg(test)]\n#[rustfmt::skip]\nmod tests { mod deeper { } }\n",
+            "#[test]\nfn t() {}\n",
+            "#[cfg(test)]\nuse std::fmt;\n",
+            "#[cfg(test)]\nconst X: i32 = 1;\n",
+            "#[cfg(test)]\ntype T = i32;\n",
+            "#[cfg(test)]\ntrait T {}\n",
+            "#[cfg(test)]\nmod tests;\n",
+            "#[cfg(test)]\nthread_local! { static X: i32 = 1; }\n",
+        ] {
+            let cut = cut(&with(tests)).unwrap();
+            assert_eq!((cut.rest.as_str(), cut.tests.as_str()), (CODE, tests));
+            assert!(only_tests_changed(CODE, &with(tests)), "{tests}");
+        }
+    }
+
+    #[test]
+    fn what_is_built_into_the_product_is_no_test() {
+        for code in [
+            "#[cfg(any(test, feature = \"x\"))]\nmod tests {}\n",
+            "#[cfg(not(test))]\nmod tests {}\n",
+            "#[cfg(all(test, unix))]\nmod tests {}\n",
+            "#[cfg_attr(test, allow(dead_code))]\nmod tests {}\n",
+            "mod a { #[cfg(test)] mod tests {} }\n",
+            "mod tests {}\n",
+            "macro_rules! m { () => { #[cfg(test)] mod tests {} } }\n",
+            "// #[cfg(test)]\nmod tests {}\n",
+            "#[tokio::test]\nfn t() {}\n",
+        ] {
+            assert_eq!(cut(&with(code)).unwrap().tests, "", "{code}");
+            assert!(!only_tests_changed(CODE, &with(code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn code_cannot_hide_on_the_line_of_a_test() {
+        for hidden in [
+            "pub fn evil() {} #[cfg(test)] mod tests {}\n",
+            "#[cfg(test)] mod tests {} pub fn evil() {}\n",
+            "#[cfg(test)]\nmod tests {\n} pub fn evil() {\n}\n",
+            "pub fn evil() {\n} #[test] fn t() {}\n",
+        ] {
+            assert_eq!(cut(&with(hidden)), None, "{hidden}");
+            assert!(!only_tests_changed(CODE, &with(hidden)), "{hidden}");
+        }
+    }
+
+    #[test]
+    fn blank_lines_count_within_items_only() {
+        let spaced = format!("\n{CODE}\n\n#[cfg(test)]\nmod tests {{}}\n");
+        assert!(only_tests_changed(CODE, &spaced));
+        let text = "pub const T: &str = \"a\nb\";\n";
+        let blank = "pub const T: &str = \"a\n\nb\";\n";
+        assert!(!only_tests_changed(text, &format!("{blank}#[cfg(test)]\nmod tests {{}}\n")));
+    }
+
+    #[test]
+    fn a_change_of_code_beside_one_of_tests_is_no_test_change() {
+        let old = with("#[cfg(test)]\nmod tests {}\n");
+        assert!(!only_tests_changed(&old, &old), "nothing changed");
+        assert!(only_tests_changed(&old, &with("#[cfg(test)]\nmod tests { fn more() {} }\n")));
+        assert!(!only_tests_changed(&old, &old.replace("a + 1", "a + 2").replace("tests {}", "tests { }")));
+        assert!(only_tests_changed("", "#[cfg(test)]\nmod tests {}\n"), "a new file of tests alone");
+        assert!(only_tests_changed(&old, CODE), "taking tests away is a change of tests, which RED sees");
+    }
+
+    #[test]
+    fn what_does_not_parse_is_no_test() {
+        assert_eq!(cut("fn ("), None);
+        assert!(!only_tests_changed(CODE, "fn ("));
+        assert!(!only_tests_changed("fn (", CODE));
+        assert_eq!(tests_digest("fn ("), None);
+    }
+
+    #[test]
+    fn red_is_composed_of_old_code_and_new_tests() {
+        let base = format!("#![allow(dead_code)]\n{CODE}#[cfg(test)]\nmod tests {{ fn old() {{}} }}\n");
+        let branch = base.replace("a + 1", "a + 2").replace("fn old", "fn new");
+        let composed = overlay(&base, &branch).unwrap();
+        assert!(composed.contains("a + 1") && composed.contains("fn new") && !composed.contains("fn old"));
+        assert!(syn::parse_file(&composed).is_ok());
+        assert_eq!(tests_digest(&composed), tests_digest(&branch));
+        assert_ne!(tests_digest(&base), tests_digest(&branch));
+    }
+}
