@@ -1,6 +1,8 @@
 //! Records the sysroot of the compiler that builds this crate: a toolchain that surely exists on
 //! the machine where the runtime was built, for the case that none is configured or on PATH.
 
+#![allow(clippy::disallowed_methods, reason = "a build script asks the compiler")]
+
 use std::process::Command;
 
 fn main() {

@@ -1,5 +1,7 @@
 //! Test doubles: a runner without a wall, and one with bubblewrap around it.
 
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use async_trait::async_trait;
 use foureyes_ports::{
     clock::FakeEntropy,

@@ -1,6 +1,8 @@
 //! A runtime that is killed at any time loses nothing that it has acknowledged, and the ledger opens
 //! and verifies again.
 
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use foureyes_ledger::{
     OpenOptions, StateFiles, open,
     verify::{VerifyOptions, verify_file},

@@ -1,6 +1,8 @@
 //! Agents in their real sandbox: a program in a PTY and one over pipes, started, used and ended
 //! through the port alone. Fails where bubblewrap is missing.
 
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use foureyes_ports::{
     backend::{
         AgentBackend, AgentSession, AgentStart, ExitCause, Grace, Prompt, PromptId, SessionRef, Size,

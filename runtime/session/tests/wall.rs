@@ -1,6 +1,8 @@
 //! The sandbox on this machine, with real bubblewrap: as whoever runs the tests, and when that is
 //! root once more as an ordinary uid. Fails where bubblewrap is missing.
 
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use foureyes_ports::sandbox::{
     Bind, Launch, Limits, Purpose, RunRequest, RunResult, Sandbox, SandboxError, SandboxRunner, SandboxSpec,
     Tier,

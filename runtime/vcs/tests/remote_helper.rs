@@ -1,6 +1,8 @@
 //! The remote helper between a real git and the served repository. This program is its own helper:
 //! started under the helper's name (git finds it on PATH) it runs the helper, else the cases.
 
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use foureyes_ports::vcs::{ObjectFormat, PushLimits, PushOutcome, Vcs, Visible};
 use foureyes_protocol::PrincipalId;
 use foureyes_vcs::git::{GitRepository, find_git, remote_helper};

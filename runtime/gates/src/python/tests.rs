@@ -1,5 +1,7 @@
 //! The adapters against a real interpreter.
 
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use crate::testing::{Bed, DirectRunner, lines};
 use foureyes_ports::runner::{AdapterKind, GateRunner as _, SuiteSpec};
 use foureyes_protocol::testrun::RunOutcome;

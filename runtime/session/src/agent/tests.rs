@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use super::*;
 use crate::sandbox::Spawner;
 use foureyes_ports::{

@@ -65,6 +65,10 @@ pub(crate) fn set(binary: &Path, bwrap: u32, processes: u32, uid: Option<u32>) -
                 Some(refused) => why = refused,
             }
         }
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "bounded looks at another process, on a thread that may block"
+        )]
         std::thread::sleep(LOOK_EVERY);
     }
     Err(format!("setting the ceiling of processes: {why}"))
@@ -74,6 +78,7 @@ pub(crate) fn set(binary: &Path, bwrap: u32, processes: u32, uid: Option<u32>) -
 fn set_once(binary: &Path, inside: u32, processes: u32, uid: Option<u32>) -> Result<Option<String>, String> {
     let before = host_value()?;
     let uid = uid.map_or_else(|| "-".into(), |uid| uid.to_string());
+    #[allow(clippy::disallowed_methods, reason = "this program itself, in its mode that sets the ceiling")]
     let output = Command::new(binary)
         .args(["__ceiling", &inside.to_string(), &processes.max(SMALLEST).to_string(), &uid])
         .env_clear()

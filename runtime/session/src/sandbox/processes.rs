@@ -79,6 +79,7 @@ fn stat_fields(pid: u32) -> Option<String> {
 mod tests {
     use super::*;
 
+    #[allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
     #[test]
     fn a_child_is_a_descendant_and_not_a_stray() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();

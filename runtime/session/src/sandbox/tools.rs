@@ -70,6 +70,10 @@ fn copy(program: &Path, dir: &Path) -> std::io::Result<PathBuf> {
 /// A process that another thread forked during the copy holds its writing descriptor until its
 /// own `execve`, and a file open for writing cannot be executed. A read lease is given only when
 /// nobody has the file open for writing.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the kernel tells nobody when the last writer has gone; bounded looks, on a thread that may block"
+)]
 fn wait_for_writers(file: &Path) -> std::io::Result<()> {
     let file = fs::File::open(file)?;
     let lease = |kind: i32| {

@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use super::*;
 use foureyes_ports::{screen::Color, text::is_safe};
 use proptest::prelude::*;

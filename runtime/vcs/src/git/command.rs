@@ -4,6 +4,8 @@
 //! ssh, pagers, helpers). Every process starts with those places pointed at nothing on the command
 //! line, which outranks the repository's own file.
 
+#![allow(clippy::disallowed_methods, reason = "the one home of the git program")]
+
 use super::watchdog::Watchdog;
 use foureyes_ports::vcs::{ObjectFormat, Result, VcsError};
 use std::{

@@ -1,5 +1,7 @@
 //! Real repositories in temporary directories, for the tests of this module.
 
+#![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
+
 use super::{GitRepository, find_git};
 use foureyes_ports::vcs::{Identity, Judge, ObjectFormat, PushLimits, PushOutcome, Result, Vcs, Visible};
 use foureyes_protocol::{CommitId, PrincipalId};
