@@ -9,7 +9,7 @@ use foureyes_protocol::{
     RunId,
     body::{Subject, Task},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What the registry remembers of the ledger.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Admission {
     pub ids: HashMap<MessageId, (Digest, u64)>,
     /// Requests for a co-sign that are open: to whom, content.
     pub cosigns: HashMap<MessageId, (PrincipalId, Digest)>,
+    /// Who was asked for a third review of which content, and has not answered.
+    pub tertiaries: BTreeSet<(PrincipalId, Digest)>,
     /// The epoch of the newest `EpochStarted`.
     pub epoch: u64,
 }
@@ -46,6 +48,12 @@ impl Admission {
         match (&envelope.body, &envelope.to) {
             (Body::CoSignRequest(r), Address::One(to)) => {
                 self.cosigns.insert(envelope.id, (to.clone(), r.content));
+            }
+            (Body::TertiaryReviewRequest(r), Address::One(to)) => {
+                self.tertiaries.insert((to.clone(), r.content));
+            }
+            (Body::TertiaryVerdict(v), _) => {
+                self.tertiaries.remove(&(envelope.from.clone(), v.content));
             }
             (Body::CoSign(c), _) => self.cosigns.retain(|_, (_, content)| *content != c.content),
             _ => {}
@@ -145,6 +153,7 @@ pub fn permit(
             sign_off(e, r.subject, r.content, family, roster, features)
         }
         Body::CoSign(c) if family != Family::System => cosign(e, c.content, admission),
+        Body::TertiaryVerdict(v) if family != Family::System => tertiary(e, v.content, admission),
         Body::TaskAssignment(t) if family == Family::Orchestrator => {
             assignment(e, t.task, roster, features, veto)
         }
@@ -214,6 +223,13 @@ fn stale(feature: &crate::features::Feature, subject: Subject, content: Digest) 
 fn cosign(e: &Envelope, content: Digest, admission: &Admission) -> Result<(), Reason> {
     let asked = admission.cosigns.values().any(|(to, c)| *to == e.from && *c == content);
     if asked { Ok(()) } else { Err(Reason::new(Code::NotAsked, "no co-sign of this content was asked for")) }
+}
+
+fn tertiary(e: &Envelope, content: Digest, admission: &Admission) -> Result<(), Reason> {
+    if admission.tertiaries.contains(&(e.from.clone(), content)) {
+        return Ok(());
+    }
+    Err(Reason::new(Code::NotAsked, "no third review of this content was asked for: reviewers are drawn"))
 }
 
 /// The orchestrator gives the work to somebody who writes changes of this kind and can act.
