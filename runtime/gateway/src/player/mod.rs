@@ -11,6 +11,7 @@ mod failure;
 mod item;
 mod marks;
 mod misbehave;
+mod parse;
 pub mod play;
 mod programs;
 mod screen;
@@ -33,7 +34,7 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, BufRead},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     thread,
@@ -43,6 +44,8 @@ use steps::Scene;
 
 /// Names another socket than the sandbox's.
 const SOCKET_VARIABLE: &str = "AGENTS_SOCKET";
+/// Names the role, for the screen and for `${role}`; else the clone's author does.
+const ROLE_VARIABLE: &str = "AGENTS_ROLE";
 /// The most envelopes of one look into the inbox.
 const AT_ONCE: usize = 50;
 /// Pauses before an envelope is tried again whose steps failed for a reason that may pass.
@@ -56,7 +59,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Nothing else of this uid may read the memory of an agent.
     let _ = nix::sys::prctl::set_dumpable(false);
     let args: Vec<String> = args.into_iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
-    let (play, name) = match load(&args) {
+    let play = match load(&args) {
         Ok(loaded) => loaded,
         Err(why) => {
             eprintln!("agents-play: {why}");
@@ -65,21 +68,20 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     silence_echo();
     let mut player = Player::new(play, Screen::stdout(), Link::from_environment(), here());
-    player.introduce(&name);
+    player.introduce();
     player.live(io::stdin().lock());
     ExitCode::SUCCESS
 }
 
-fn load(args: &[String]) -> Result<(Play, String), String> {
+fn load(args: &[String]) -> Result<Play, String> {
     match args {
         [flag, name] if flag == "--builtin" => {
             let text = foureyes_config::builtin::play(name).ok_or(format!("no built-in play {name:?}"))?;
-            Ok((Play::parse(text, name).map_err(|e| e.to_string())?, name.clone()))
+            Play::parse(text, name).map_err(|e| e.to_string())
         }
         [path] => {
             let text = fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
-            let name = Path::new(path).file_stem().map_or(path.clone(), |n| n.to_string_lossy().into_owned());
-            Ok((Play::parse(&text, path).map_err(|e| e.to_string())?, name))
+            Play::parse(&text, path).map_err(|e| e.to_string())
         }
         _ => Err("usage: agents-play PLAY.yaml | agents-play --builtin NAME".to_owned()),
     }
@@ -93,6 +95,12 @@ fn silence_echo() {
         settings.local_flags.remove(LocalFlags::ECHO);
         let _ = tcsetattr(&stdin, SetArg::TCSANOW, &settings);
     }
+}
+
+/// Waits. A player is a process that plays one role: it has nothing else to do meanwhile.
+#[allow(clippy::disallowed_methods)]
+fn rest(time: Duration) {
+    thread::sleep(time);
 }
 
 fn here() -> Workspace {
@@ -149,15 +157,15 @@ struct Player {
 
 impl Player {
     fn new(play: Play, screen: Screen, runtime: Link, place: Workspace) -> Self {
-        let role = place.git(&["config", "user.name"]).ok().filter(|name| !name.is_empty());
-        let role = role.or_else(|| play.role.clone()).unwrap_or_else(|| "agent".to_owned());
+        let named = env::var(ROLE_VARIABLE).ok();
+        let role = named.or_else(|| place.git(&["config", "user.name"]).ok()).unwrap_or_default();
         let marks = Marks::below(&place.home);
         Self { play: Arc::new(play), role, screen, runtime, place, marks }
     }
 
-    fn introduce(&mut self, name: &str) {
-        let family = self.play.role.as_ref().map_or_else(String::new, |r| format!(" ({r})"));
-        self.screen.banner(&self.role.clone(), &format!("{name}{family}"));
+    fn introduce(&mut self) {
+        let family = self.play.role.as_deref().unwrap_or("agent");
+        self.screen.banner(&self.role, family);
     }
 
     /// Deals with the inbox at once and again at each line of `wakes`, until that ends.
@@ -248,7 +256,7 @@ impl Player {
     /// for good is done with, too: trying it again would be refused again.
     fn follow(&mut self, rule: &Rule, scene: &Scene) -> bool {
         if let Some(pace) = self.play.pace {
-            thread::sleep(pace.duration());
+            rest(pace.duration());
         }
         for pause in AGAIN.into_iter().map(Some).chain([None]) {
             let failure = match self.perform(&rule.steps, scene, "0") {
@@ -257,7 +265,7 @@ impl Player {
             };
             self.screen.bad(&failure.to_string());
             match pause.filter(|_| failure.passes()) {
-                Some(pause) => thread::sleep(pause),
+                Some(pause) => rest(pause),
                 None => return !failure.passes(),
             }
         }

@@ -47,9 +47,9 @@ impl Screen {
         Self { out: Box::new(out), colours: false }
     }
 
-    /// Who plays what.
-    pub(super) fn banner(&mut self, role: &str, play: &str) {
-        self.line("", Ink::Bold, &format!("● {role} plays {play}"));
+    /// Who this is.
+    pub(super) fn banner(&mut self, role: &str, family: &str) {
+        self.line("", Ink::Bold, &format!("● {role}, a scripted {family}"));
     }
 
     /// An envelope that is dealt with.

@@ -7,7 +7,7 @@ use super::{
     play::{Ask, Expect, Once, Plain, Reject, SignOff, Spec, Step},
 };
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, thread};
+use std::collections::BTreeMap;
 
 /// How many lines of a diff a reviewer shows.
 const SHOWN_LINES: usize = 12;
@@ -66,7 +66,7 @@ impl Player {
                 Ok(())
             }
             Step::Pause(time) => {
-                thread::sleep(time.duration());
+                super::rest(time.duration());
                 Ok(())
             }
             Step::Misbehave(how) => self.misbehave(how, scene, path),

@@ -1,4 +1,5 @@
 //! The demo's crate and the plays that change it, with real cargo.
+#![allow(clippy::disallowed_methods)] // real git, cargo and a second process of this test
 
 use super::stage::{Stage, assignment, returned, verdict};
 use serde_json::json;

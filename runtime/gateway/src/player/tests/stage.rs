@@ -1,9 +1,11 @@
 //! A stage: a socket with a faked runtime behind it, an origin and a clone of the demo's crate.
+#![allow(clippy::disallowed_methods)] // real git, cargo and a second process of this test
 
 use super::super::*;
 use std::{
     io::{BufReader, Write},
     os::unix::net::{UnixListener, UnixStream},
+    path::Path,
     process::{Command, ExitStatus, Stdio},
     sync::Mutex,
 };
