@@ -10,7 +10,7 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, BufRead, BufReader, Write},
-    os::unix::fs::symlink,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -112,16 +112,16 @@ fn path_with_pytest(dir: &Path) -> Result<OsString, String> {
     if host::find("python3").as_ref() == Some(&python) {
         return Ok(path);
     }
-    link(dir, &python).map_err(|error| format!("{} cannot be written: {error}", dir.display()))?;
+    lead_to(dir, &python).map_err(|error| format!("{} cannot be written: {error}", dir.display()))?;
     let dirs = std::iter::once(dir.to_owned()).chain(env::split_paths(&path));
     env::join_paths(dirs).map_err(|error| format!("the search path is unusable: {error}"))
 }
 
-fn link(dir: &Path, python: &Path) -> io::Result<()> {
+/// A script and no link: an interpreter takes its own place from the name it is called by, and the
+/// place that it names must be one that sandboxes show.
+fn lead_to(dir: &Path, python: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let name = dir.join("python3");
-    if name.symlink_metadata().is_ok() {
-        fs::remove_file(&name)?;
-    }
-    symlink(python, &name)
+    fs::write(&name, format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.display()))?;
+    fs::set_permissions(&name, fs::Permissions::from_mode(0o755))
 }
