@@ -12,7 +12,10 @@ use foureyes_ports::{
 };
 use foureyes_protocol::{Address, Envelope, MessageId, PrincipalId, Priority, Roster};
 use futures::future::BoxFuture;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Ends when an acknowledgement is kept.
 pub type Saved = BoxFuture<'static, Result<(), AppendError>>;
@@ -27,6 +30,8 @@ pub struct Inbox {
     /// Everything below was acknowledged.
     low: u64,
     open: BTreeMap<u64, InboxItem>,
+    /// When those that expire do, with their places; may name some that are no longer open.
+    expiring: BTreeSet<(u64, u64)>,
 }
 
 impl Inbox {
@@ -43,6 +48,7 @@ impl Inbox {
             cursor: Cursor::default(),
             low,
             open: BTreeMap::new(),
+            expiring: BTreeSet::new(),
         }
     }
 
@@ -51,10 +57,12 @@ impl Inbox {
         let entries = self.cursor.next(&self.journal);
         let before = self.open.len();
         for entry in entries {
-            let fresh =
-                entry.record.index >= self.low && self.ledger.cursor(&self.mark(entry.record.index)) == 0;
-            if fresh && is_for(&entry.record.envelope, &self.role, &self.roster) {
-                self.open.insert(entry.record.index, item(&entry));
+            let (index, envelope) = (entry.record.index, &entry.record.envelope);
+            // Whether it is acknowledged is asked last: most records are for somebody else.
+            let mine = index >= self.low && is_for(envelope, &self.role, &self.roster);
+            if mine && self.ledger.cursor(&self.mark(index)) == 0 {
+                self.expiring.extend(envelope.expires_at.map(|at| (at, index)));
+                self.open.insert(index, item(&entry));
             }
         }
         self.open.len() != before
@@ -109,7 +117,8 @@ impl Inbox {
 
     /// Acknowledges; a second time does nothing.
     pub fn acknowledge(&mut self, id: MessageId) -> Saved {
-        let Some(index) = self.open.iter().find(|(_, i)| i.id == id).map(|(index, _)| *index) else {
+        let known = self.journal.find(id).map(|entry| entry.record.index);
+        let Some(index) = known.filter(|index| self.open.contains_key(index)) else {
             return Box::pin(std::future::ready(Ok(())));
         };
         let oldest = self.open.first_key_value().is_some_and(|(first, _)| *first == index);
@@ -122,18 +131,21 @@ impl Inbox {
         self.ledger.set_cursor(&format!("ack/{}", self.role), self.low)
     }
 
+    fn next_expired(&mut self, now_ms: u64) -> Option<(u64, u64)> {
+        self.expiring.first().filter(|(at, _)| *at <= now_ms)?;
+        self.expiring.pop_first()
+    }
+
     /// Takes out what has expired.
     pub fn drop_expired(&mut self, now_ms: u64) -> Vec<(InboxItem, Saved)> {
-        let over =
-            |i: &&InboxItem| self.journal.find(i.id).is_some_and(|e| e.record.envelope.expired(now_ms));
-        let expired: Vec<InboxItem> = self.open.values().filter(over).cloned().collect();
-        expired
-            .into_iter()
-            .map(|item| {
+        let mut expired = Vec::new();
+        while let Some((_, index)) = self.next_expired(now_ms) {
+            if let Some(item) = self.open.get(&index).cloned() {
                 let saved = self.acknowledge(item.id);
-                (item, saved)
-            })
-            .collect()
+                expired.push((item, saved));
+            }
+        }
+        expired
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod context;
 pub mod core;
+pub mod folded;
 pub mod inbox;
 pub mod jobs;
 pub mod journal;

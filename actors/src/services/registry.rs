@@ -191,7 +191,9 @@ impl Registry {
         self.syncing.extend(entries);
         Box::pin(ticket.into_actor(self).map(move |result, registry, ctx| match result {
             Ok(head) => {
-                registry.publish_below(head.index);
+                // The first of a group shows the whole group, so that everybody is told once for all.
+                let durable = registry.core.ports.ledger.head().index;
+                registry.publish_below(durable.max(head.index));
                 Ok(receipts)
             }
             Err(error) => Err(registry.fail_stop(&error.to_string(), ctx)),
@@ -299,30 +301,31 @@ impl Handler<Say> for Registry {
             let envelope = self.seal(&channel, draft, 0);
             return refused(self.refuse(&envelope, reason, ctx));
         }
-        let probe = self.seal(&channel, draft.clone(), 0);
-        self.rate_then(probe, family, ctx, move |registry, ctx| {
-            let envelope = registry.seal(&channel, draft, 0);
+        let envelope = self.seal(&channel, draft, 0);
+        self.rate_then(envelope, family, ctx, move |registry, mut envelope, ctx| {
+            // Others of the same sender may have been admitted while the limiter was asked.
+            envelope.seq = registry.admission.next_seq(&channel);
             registry.admit(envelope, call, ctx)
         })
     }
 }
 
 impl Registry {
-    /// Asks the limiter, then goes on.
+    /// Asks the limiter, then goes on with the same envelope.
     fn rate_then(
         &mut self,
-        probe: Envelope,
+        envelope: Envelope,
         family: Family,
         ctx: &mut Context<Self>,
-        go_on: impl FnOnce(&mut Self, &mut Context<Self>) -> Admitted + 'static,
+        go_on: impl FnOnce(&mut Self, Envelope, &mut Context<Self>) -> Admitted + 'static,
     ) -> Admitted {
-        if rate::is_free(&probe, family) {
-            return go_on(self, ctx);
+        if rate::is_free(&envelope, family) {
+            return go_on(self, envelope, ctx);
         }
-        let take = self.limiter.send(Take { who: probe.from.clone(), kinds: rate::kinds(&probe) });
+        let take = self.limiter.send(Take { who: envelope.from.clone(), kinds: rate::kinds(&envelope) });
         Box::pin(take.into_actor(self).then(move |answer, registry, ctx| match answer {
-            Ok(Ok(())) => go_on(registry, ctx),
-            Ok(Err(reason)) => refused(registry.refuse(&probe, reason, ctx)),
+            Ok(Ok(())) => go_on(registry, envelope, ctx),
+            Ok(Err(reason)) => refused(registry.refuse(&envelope, reason, ctx)),
             Err(_) => refused(Reason::new(Code::Rate, "the rate limiter is restarting: send it again")),
         }))
     }
@@ -366,9 +369,8 @@ impl Handler<SubmitSealed> for Registry {
             Ok(Seen::New) => {}
         }
         match self.family(&channel) {
-            Ok(family) => self.rate_then(envelope.clone(), family, ctx, move |registry, ctx| {
-                registry.admit(envelope, None, ctx)
-            }),
+            Ok(family) => self
+                .rate_then(envelope, family, ctx, |registry, envelope, ctx| registry.admit(envelope, None, ctx)),
             Err(reason) => refused(reason),
         }
     }
