@@ -132,6 +132,7 @@ impl Job {
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a plan has a handful of steps, which live for one round")]
 pub enum Step {
     /// Append this, as the runtime.
     Say(Say),

@@ -378,7 +378,7 @@ fn somebody_who_cannot_act_any_more_is_replaced() {
 fn the_work_of_one_who_cannot_act_goes_to_the_family() {
     for (task, gate) in [(Task::WriteSpec, Gate::Spec), (Task::Implement, Gate::Red)] {
         let mut world = World::twelve(9);
-        world.silent.extend(["planner-a", "planner-b", "dev-a", "dev-b"].map(id).into_iter());
+        world.silent.extend(["planner-a", "planner-b", "dev-a", "dev-b"].map(id));
         if task == Task::Implement {
             world.silent.retain(|r| r.as_str().starts_with("dev"));
         }

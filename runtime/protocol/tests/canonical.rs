@@ -78,7 +78,7 @@ fn random_flips_never_panic_and_never_pass_for_the_same() {
             assert_ne!(other, sample());
             assert_eq!(canonical::to_bytes(&other), bytes);
         }
-        if seed % 64 == 0 {
+        if seed.is_multiple_of(64) {
             let kept = Sealed { bytes: bytes.into(), hash: sealed.hash };
             assert_eq!(kept.open(MAX_BYTES), Err(OpenError::Hash));
         }
