@@ -209,6 +209,9 @@ pub struct LogsArgs {
 pub struct AttachArgs {
     /// The role; without one all of them in tmux
     pub role: Option<PrincipalId>,
+    /// As a pane of the grid, which has no keys
+    #[arg(long, hide = true)]
+    pub pane: bool,
 }
 
 /// `agents send`.
@@ -316,9 +319,6 @@ pub struct UnfreezeArgs {
     /// What you found when you looked into it
     #[arg(long)]
     pub report: String,
-    /// End the quarantine of this role instead of the freeze
-    #[arg(long)]
-    pub role: Option<PrincipalId>,
 }
 
 /// `agents keys`.

@@ -5,11 +5,14 @@
 pub mod args;
 pub mod commands;
 pub mod compose;
+pub mod confirm;
 pub mod control;
 pub mod error;
 pub mod exit;
 pub mod help;
 pub mod multicall;
+pub mod prerequisites;
+pub mod programs;
 pub mod repository;
 pub mod run;
 pub mod state;

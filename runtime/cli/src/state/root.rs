@@ -37,6 +37,11 @@ impl StateRoot {
         Self(dir.to_owned())
     }
 
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// The state of the repository whose root is `repository` (canonical).
     pub fn of(&self, repository: &Path) -> StateDir {
         let id = repository_id(repository);

@@ -61,8 +61,8 @@ fn without_a_terminal_the_command_is_named_and_nothing_is_kept() {
     insta::assert_snapshot!(text, @r"
     error: the configuration is not accepted (DIR/c.yaml)
       because: DIR/c.yaml, compared with the built-in default:
-                           deliver: nothing -> branch
-                   LOOSENS four_eyes.lines: 50 -> 99
+                         deliver: nothing -> branch
+                 LOOSENS four_eyes.lines: 50 -> 99
       hint: read it, then accept it in a terminal: agents trust (with the same CONFIG and --repo)
     ");
     assert!(load(&fixture.state()).unwrap().is_none());

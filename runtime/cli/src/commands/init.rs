@@ -1,0 +1,204 @@
+//! `init`: writes a configuration for a repository, from what is found in it.
+
+use super::{Place, print};
+use crate::{
+    args::InitArgs,
+    error::CliError,
+    exit::Exit,
+    terminal::{Prompt, Terminal},
+    trust::REPOSITORY_CONFIG,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// What is known of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    /// The checked-out branch, without `refs/heads/`.
+    branch: Option<String>,
+    /// Whether a remote is configured.
+    remote: bool,
+    /// The test command, one word an item.
+    test: Option<Vec<String>>,
+    /// The adapter that reads its results.
+    adapter: &'static str,
+}
+
+pub(super) fn init(place: &Place, args: &InitArgs) -> Result<ExitCode, CliError> {
+    let repository = place.repository()?;
+    let file = repository.join(REPOSITORY_CONFIG);
+    if file.exists() && !args.force {
+        return Err(CliError::new(Exit::No, "there is a configuration already")
+            .at(file.display())
+            .hint("edit it, then `agents check`; or overwrite it with --force"));
+    }
+    let mut prompt = Terminal;
+    let found = look(&repository);
+    let answers = if args.yes || !prompt.is_terminal() { Answers::of(&found) } else { ask(&mut prompt, &found)? };
+    write(&file, &yaml(&answers))?;
+    let mut out = format!("wrote {}\n", file.display());
+    if answers.test.is_empty() && answers.adapter == "generic" {
+        out.push_str(
+            "no test command was found: the gates cannot judge anything without one.\n\
+             Name it under gates.suite.command, such as [make, test].\n",
+        );
+    }
+    out.push_str("next: agents trust, then agents run --task \"what you want\"\n");
+    print(&out)
+}
+
+/// What goes into the configuration.
+struct Answers {
+    branch: Option<String>,
+    deliver: String,
+    adapter: &'static str,
+    test: Vec<String>,
+}
+
+impl Answers {
+    fn of(found: &Found) -> Self {
+        Self {
+            branch: found.branch.clone(),
+            deliver: if found.remote { "branch" } else { "main" }.to_owned(),
+            adapter: found.adapter,
+            test: found.test.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn ask(prompt: &mut dyn Prompt, found: &Found) -> Result<Answers, CliError> {
+    let mut answers = Answers::of(found);
+    let branch = answers.branch.clone().unwrap_or_else(|| "main".to_owned());
+    answers.branch = Some(with_default(prompt, "branch that changes land on", &branch)?);
+    answers.deliver = loop {
+        let given = with_default(prompt, "finished changes go to: branch, main or push", &answers.deliver)?;
+        if ["branch", "main", "push"].contains(&given.as_str()) {
+            break given;
+        }
+        prompt.show("one of: branch, main, push");
+    };
+    if found.test.is_none() && found.adapter == "generic" {
+        prompt.show("no test command was found; without one the gates cannot judge anything");
+        let given = prompt.ask("test command (such as `make test`; empty: later):")?;
+        answers.test = given.split_whitespace().map(str::to_owned).collect();
+    }
+    Ok(answers)
+}
+
+fn with_default(prompt: &mut dyn Prompt, question: &str, default: &str) -> Result<String, CliError> {
+    let given = prompt.ask(&format!("{question} [{default}]:"))?;
+    Ok(if given.is_empty() { default.to_owned() } else { given })
+}
+
+fn look(repository: &Path) -> Found {
+    let git = git_dir(repository);
+    let read = |name: &str| fs::read_to_string(git.join(name)).unwrap_or_default();
+    let branch = read("HEAD").trim().strip_prefix("ref: refs/heads/").map(str::to_owned);
+    let remote = read("config").lines().any(|line| line.trim_start().starts_with("[remote "));
+    let has = |name: &str| repository.join(name).exists();
+    let words = |text: &str| Some(text.split(' ').map(str::to_owned).collect());
+    // The adapters of Rust and Python know their commands themselves.
+    let (adapter, test) = if has("Cargo.toml") || has("pyproject.toml") || has("setup.py") || has("pytest.ini") {
+        ("auto", None)
+    } else if has("go.mod") {
+        ("generic", words("go test ./..."))
+    } else if has("package.json") {
+        ("generic", words("npm test"))
+    } else if fs::read_to_string(repository.join("Makefile")).is_ok_and(|m| m.lines().any(|l| l.starts_with("test:"))) {
+        ("generic", words("make test"))
+    } else {
+        ("generic", None)
+    };
+    Found { branch, remote, test, adapter }
+}
+
+/// The directory with HEAD and config of a work tree, also of a linked one for its HEAD.
+fn git_dir(repository: &Path) -> PathBuf {
+    let inside = repository.join(".git");
+    let linked = fs::read_to_string(&inside).ok();
+    let named = linked.as_deref().and_then(|text| text.trim().strip_prefix("gitdir: "));
+    match named {
+        Some(dir) => repository.join(dir),
+        None if inside.is_dir() => inside,
+        None => repository.to_owned(),
+    }
+}
+
+fn yaml(answers: &Answers) -> String {
+    // JSON strings are YAML strings.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let test: Vec<String> = answers.test.iter().map(|word| quoted(word)).collect();
+    let branch = answers.branch.as_deref().map_or("null".to_owned(), quoted);
+    format!(
+        "# How Foureyes works on this repository. Every key and its default: `agents check default`.\n\
+         # A change here counts once you accept it: agents trust.\n\
+         version: 1\n\n\
+         repository:\n  # The branch that changes land on.\n  target_branch: {branch}\n\n\
+         # What is done with a change that has passed all gates:\n\
+         #   branch  a branch agents/<feature>, which you merge yourself\n\
+         #   main    the target branch is moved forward\n\
+         #   push    the target branch is pushed to the remote\n\
+         deliver: {deliver}\n\n\
+         agents:\n  # The program of every role: claude, command, acp or scripted.\n  backend: {{kind: claude}}\n\n\
+         gates:\n  suite:\n    # auto (Rust and Python are found), libtest, pytest, unittest or generic.\n    adapter: {adapter}\n\
+         \x20   # The test command, word by word; empty: the adapter's own.\n    command: [{test}]\n",
+        deliver = answers.deliver,
+        adapter = answers.adapter,
+        test = test.join(", "),
+    )
+}
+
+fn write(file: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |e: std::io::Error| CliError::file("cannot write the configuration", file, &e);
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::write(file, text).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::Scripted;
+
+    fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let file = dir.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn what_is_written_loads_whatever_was_found() {
+        let rows: [(&[(&str, &str)], &str); 4] = [
+            (&[(".git/HEAD", "ref: refs/heads/master\n"), ("Cargo.toml", "")], "auto"),
+            (&[(".git/HEAD", "ref: refs/heads/a/\"b\n"), ("go.mod", "")], "generic"),
+            (&[(".git/config", "[remote \"origin\"]\n"), ("Makefile", "test: x\n")], "generic"),
+            (&[(".git/HEAD", "0123\n"), ("pyproject.toml", "")], "auto"),
+        ];
+        for (files, adapter) in rows {
+            let dir = repository(files);
+            let found = look(dir.path());
+            assert_eq!(found.adapter, adapter, "{files:?}");
+            let text = yaml(&Answers::of(&found));
+            let config = foureyes_config::load(&text, "x").unwrap_or_else(|e| panic!("{e}\n{text}"));
+            assert_eq!(config.repository.target_branch, found.branch);
+        }
+    }
+
+    #[test]
+    fn without_tests_a_command_is_asked_for() {
+        let dir = repository(&[(".git/HEAD", "ref: refs/heads/master\n"), ("README", "")]);
+        let mut prompt = Scripted::typing(["", "elsewhere", "push", "make check"]);
+        let answers = ask(&mut prompt, &look(dir.path())).unwrap();
+        assert_eq!(answers.branch.as_deref(), Some("master"));
+        assert_eq!((answers.deliver.as_str(), answers.test.join(" ").as_str()), ("push", "make check"));
+        insta::assert_snapshot!(yaml(&answers));
+    }
+}
