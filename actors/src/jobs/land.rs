@@ -12,7 +12,7 @@ use foureyes_ports::{
     vcs::{Identity, Merge, NewCommit, RefUpdate, VcsError},
 };
 use foureyes_protocol::{
-    Address, Code, CommitId, Digest, Family, FeatureId, Gate, Outcome, Priority, PrincipalId, Reason,
+    Address, Code, CommitId, Digest, Family, FeatureId, Gate, Outcome, PrincipalId, Priority, Reason,
     body::{GateVerdict, Landing, Merged},
 };
 use std::collections::BTreeSet;
@@ -92,7 +92,7 @@ impl Bench {
             .map_or(("feature", feature.title.as_str()), |s| (s.spec.kind.as_str(), s.spec.title.as_str()));
         let evidence: Vec<String> =
             feature.verdicts.iter().map(|v| format!("{}={}", v.verdict.gate, v.index)).collect();
-        let trailers = vec![
+        let mut trailers = vec![
             ("Foureyes-Feature".to_owned(), feature.id.to_string()),
             ("Foureyes-Evidence".to_owned(), evidence.join(" ")),
             (
@@ -100,6 +100,9 @@ impl Bench {
                 format!("{}/{}", self.core.facts.run, self.core.ports.ledger.head().index),
             ),
         ];
+        if self.core.facts.advisory {
+            trailers.push(("Foureyes-Tier".to_owned(), self.core.facts.tier.clone()));
+        }
         let message = format!("{}: {title}\n\nPassed RED, GREEN, PEER, QA and DEPLOY.", conventional(kind));
         NewCommit { tree, parents, author: who.clone(), committer: who, message, trailers }
     }
@@ -118,14 +121,25 @@ impl Bench {
             new: Some(commit.clone()),
         };
         let (refs, target) = (self.core.refs.clone(), commit.clone());
-        self.vcs(move |v| {
-            if v.ref_value(&update.name)?.as_ref() == Some(&target) {
-                return Ok(());
-            }
-            let frozen = || Err(VcsError::Protocol("everything is frozen: nothing lands".to_owned()));
-            refs.unless_frozen(|| v.update_refs(std::slice::from_ref(&update))).unwrap_or_else(frozen)
-        })
-        .await?;
+        let moved = self
+            .vcs(move |v| {
+                if v.ref_value(&update.name)?.as_ref() == Some(&target) {
+                    return Ok(true);
+                }
+                let frozen = || Err(VcsError::Protocol("everything is frozen: nothing lands".to_owned()));
+                match refs
+                    .unless_frozen(|| v.update_refs(std::slice::from_ref(&update)))
+                    .unwrap_or_else(frozen)
+                {
+                    // The target branch moved in this instant: the change is judged on the new one.
+                    Err(VcsError::RefMoved { .. }) => Ok(false),
+                    other => other.map(|()| true),
+                }
+            })
+            .await?;
+        if !moved {
+            return self.import(Some(feature.id.clone())).await;
+        }
         let (paths, _) = self.touched(Some(&main), &commit).await?;
         let verdict = self.deployed(feature, &commit);
         let merged = Merged { main, commit, content, paths, signers: signers(feature) };
@@ -138,7 +152,11 @@ impl Bench {
         let by = if cosigned { "co-signed by the librarian" } else { "co-signed by rule" };
         let families = [Family::Orchestrator, Family::Librarian];
         let take = if cosigned { families.len() } else { 1 };
-        let signers = families.iter().take(take).filter_map(|f| self.core.facts.roster.of(*f).next().cloned()).collect();
+        let signers = families
+            .iter()
+            .take(take)
+            .filter_map(|f| self.core.facts.roster.of(*f).next().cloned())
+            .collect();
         let summary = format!("DEPLOY: {} signed by the gate key, {by}", commit.short());
         GateVerdict { summary, signers, ..self.verdict(feature, Gate::Deploy, Outcome::Passed) }
     }

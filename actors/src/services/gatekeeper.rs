@@ -12,7 +12,7 @@ use crate::{
 use actix::prelude::*;
 use foureyes_policies::{
     features::{Feature, Features},
-    plan::{self, Job, Rules, Say, Step},
+    plan::{self, Job, Numbers, Rules, Say, Step},
     record::Record,
     signers::Team,
     veto::Veto,
@@ -158,7 +158,8 @@ impl Gatekeeper {
             returns_user: facts.config.gates.returns.user,
             frozen: self.veto.frozen.is_some(),
         };
-        plan::plan(&self.features, &rules)
+        let numbers = Numbers::of(&facts.config.gates, self.core.ports.clock.now_ms());
+        plan::plan_with(&self.features, &rules, &numbers)
     }
 
     fn say(&mut self, drafts: Vec<Draft>, ctx: &mut Context<Self>) {

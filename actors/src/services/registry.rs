@@ -369,8 +369,9 @@ impl Handler<SubmitSealed> for Registry {
             Ok(Seen::New) => {}
         }
         match self.family(&channel) {
-            Ok(family) => self
-                .rate_then(envelope, family, ctx, |registry, envelope, ctx| registry.admit(envelope, None, ctx)),
+            Ok(family) => self.rate_then(envelope, family, ctx, |registry, envelope, ctx| {
+                registry.admit(envelope, None, ctx)
+            }),
             Err(reason) => refused(reason),
         }
     }

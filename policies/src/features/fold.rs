@@ -42,7 +42,17 @@ impl Features {
 
     fn move_main(&mut self, index: u64, to: CommitId, paths: &[String], all_paths: bool) {
         self.main = Some(to.clone());
-        self.moves.push(MainMove { index, to, paths: paths.iter().cloned().collect(), all_paths });
+        self.moves.push(MainMove {
+            index,
+            to: to.clone(),
+            paths: paths.iter().cloned().collect(),
+            all_paths,
+        });
+        // A landing that was meant for another tip cannot take place any more.
+        let stale = |l: &(CommitId, CommitId, Digest)| l.1 != to && l.0 != to;
+        for feature in self.by_id.values_mut().filter(|f| f.merged.is_none()) {
+            feature.landing = feature.landing.take().filter(|l| !stale(l));
+        }
     }
 
     fn feature(&mut self, record: &Record, change: impl FnOnce(&mut Feature)) {

@@ -38,12 +38,18 @@ impl Planner<'_> {
             _ if self.feature.assignees(Task::Implement).next().is_some() => self.draw_dev(),
             Some(_) if self.assigned_for(Task::AssignWork) => Vec::new(),
             Some(orchestrator) if !devs.is_empty() => {
-                let text = "name the dev who implements this, with the tool `assign`".to_owned();
-                let task = TaskAssignment { candidates: devs, ..self.task(Task::AssignWork, text) };
+                let task = TaskAssignment { candidates: devs, ..self.task(Task::AssignWork, self.work()) };
                 vec![self.say(orchestrator, task, Priority::Normal)]
             }
             _ => self.draw_dev(),
         }
+    }
+
+    /// What the dev reads: the request, and the spec that was made of it.
+    fn work(&self) -> String {
+        let spec = self.feature.spec.as_ref().map(|s| s.spec.text.as_str());
+        let spec = spec.filter(|text| !text.is_empty() && *text != self.feature.text);
+        spec.map_or_else(|| self.feature.text.clone(), |text| format!("{}\n\n{text}", self.feature.text))
     }
 
     fn writers(&self) -> Vec<PrincipalId> {
@@ -55,7 +61,7 @@ impl Planner<'_> {
     fn draw_dev(&self) -> Vec<Step> {
         let dev = self.rules.team.pick(self.writers(), format!("{}/dev", self.feature.id).as_bytes());
         let to = dev.map_or_else(Address::user, Address::One);
-        vec![self.say(to, self.task(Task::Implement, self.feature.text.clone()), Priority::Normal)]
+        vec![self.say(to, self.task(Task::Implement, self.work()), Priority::Normal)]
     }
 
     fn judge_red(&self, push: &Push) -> Vec<Step> {

@@ -23,7 +23,12 @@ pub fn broken(error: &SecondFactorError) -> CliError {
 ///
 /// # Errors
 /// [`Exit::Refused`] for a wrong digest or code; [`Exit::NoTerminal`].
-pub fn confirm(state: &StateDir, prompt: &mut dyn Prompt, decision: &Digest, now_ms: u64) -> Result<(), CliError> {
+pub fn confirm(
+    state: &StateDir,
+    prompt: &mut dyn Prompt,
+    decision: &Digest,
+    now_ms: u64,
+) -> Result<(), CliError> {
     let factor = second_factor(state)?;
     if factor.enrolled_at().is_none() {
         prompt.show("no second factor is enrolled, so none is asked for: agents 2fa enroll");
@@ -31,7 +36,8 @@ pub fn confirm(state: &StateDir, prompt: &mut dyn Prompt, decision: &Digest, now
     }
     let (digest, code) = ask_code(prompt, decision)?;
     if !typed_digest_matches(decision, &digest) {
-        return Err(CliError::new(Exit::Refused, "that is not the digest of this decision").hint("look again at what is decided"));
+        return Err(CliError::new(Exit::Refused, "that is not the digest of this decision")
+            .hint("look again at what is decided"));
     }
     let verdict = factor.check(decision, &code, now_ms).map_err(|e| broken(&e))?;
     judged(verdict)
@@ -41,7 +47,10 @@ pub fn confirm(state: &StateDir, prompt: &mut dyn Prompt, decision: &Digest, now
 ///
 /// # Errors
 /// [`Exit::NoTerminal`].
-pub fn ask_code(prompt: &mut dyn Prompt, decision: &Digest) -> Result<(String, zeroize::Zeroizing<String>), CliError> {
+pub fn ask_code(
+    prompt: &mut dyn Prompt,
+    decision: &Digest,
+) -> Result<(String, zeroize::Zeroizing<String>), CliError> {
     prompt.show(&format!("this decision is {}", decision.short()));
     let digest = prompt.ask("type its digest:")?;
     let code = prompt.ask_hidden("code from your authenticator (or FRAUD):")?;
@@ -58,7 +67,9 @@ pub fn judged(verdict: CodeVerdict) -> Result<(), CliError> {
         CodeVerdict::Wrong { left } => format!("wrong code; {left} tries left for this decision"),
         CodeVerdict::Closed => "too many wrong codes: this decision is closed".to_owned(),
         CodeVerdict::Reused => "the code was used already: wait for the next one".to_owned(),
-        CodeVerdict::TooSoon { wait_ms } => format!("a code was used just now: wait {} s", wait_ms.div_ceil(1000)),
+        CodeVerdict::TooSoon { wait_ms } => {
+            format!("a code was used just now: wait {} s", wait_ms.div_ceil(1000))
+        }
         CodeVerdict::NotEnrolled => "no second factor is enrolled: agents 2fa enroll".to_owned(),
     };
     Err(CliError::new(Exit::Refused, why))
@@ -80,7 +91,8 @@ mod tests {
         let decision = Digest::of(b"x");
         let ask = |answers: [&str; 2], at| confirm(&state, &mut Scripted::typing(answers), &decision, at);
         ask(["", ""], NOW).expect("nothing is enrolled");
-        let enrolled = second_factor(&state).unwrap().enrol("user", None, NOW, &FakeEntropy::seeded(3)).unwrap();
+        let enrolled =
+            second_factor(&state).unwrap().enrol("user", None, NOW, &FakeEntropy::seeded(3)).unwrap();
         let code = Totp::from_url(enrolled.url.as_str()).unwrap().generate(NOW / 1000).to_string();
         let short = decision.short();
         assert!(ask(["000000000000", &code], NOW).unwrap_err().to_string().contains("not the digest"));

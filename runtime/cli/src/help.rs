@@ -1,6 +1,6 @@
 //! The first page of help: a quick start and the commands by what they are for.
 
-use crate::args::Cli;
+use crate::{args::Cli, exit::Exit};
 use clap::{Command, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 
@@ -23,9 +23,11 @@ const GROUPS: [(&str, &[&str]); 5] = [
 /// The command line with its help.
 pub fn command() -> Command {
     let plain = Cli::command();
-    let template =
-        format!("{{about}}\n\n{QUICK_START}\n\n{{usage-heading}} {{usage}}\n\n{}{{options}}", groups(&plain));
-    plain.help_template(template)
+    let template = format!(
+        "{{about}}\n\n{QUICK_START}\n\n{{usage-heading}} {{usage}}\n\n{}{{options}}{{after-help}}",
+        groups(&plain)
+    );
+    plain.help_template(template).after_long_help(exit_codes())
 }
 
 fn groups(command: &Command) -> String {
@@ -38,6 +40,12 @@ fn groups(command: &Command) -> String {
         format!("{title}:\n{}\n", names.iter().map(line).collect::<String>())
     };
     GROUPS.iter().map(group).collect()
+}
+
+/// What scripts may rely on, for the long help.
+fn exit_codes() -> String {
+    let line = |exit: Exit| format!("  {:<3} {}\n", exit.code(), exit.meaning());
+    format!("Exit codes:\n{}", Exit::ALL.map(line).concat())
 }
 
 /// Parses a command line.
@@ -71,6 +79,26 @@ mod tests {
     #[test]
     fn first_page() {
         insta::assert_snapshot!(command().render_help());
+    }
+
+    #[test]
+    fn exit_codes_never_change_their_meaning() {
+        insta::assert_snapshot!(exit_codes(), @r"
+        Exit codes:
+          0   done
+          1   the answer is no, or the act failed
+          2   the command line is wrong
+          3   the configuration has mistakes
+          4   the configuration is not accepted (agents trust)
+          5   no runtime runs for this repository (agents run)
+          6   another runtime works on this repository
+          7   something is missing on this machine (agents doctor)
+          8   a rule refuses it
+          9   the ledger or a signature does not verify
+          10  a terminal is needed and there is none
+          70  a fault of the machine or of this program
+          71  a part did not come back after its restarts
+        ");
     }
 
     #[test]

@@ -72,7 +72,8 @@ impl Report {
             (false, false) => "absent ",
         };
         let line = |f: &Finding| {
-            let mend = f.mend.as_ref().filter(|_| !f.met).map(|m| format!("\n        {m}")).unwrap_or_default();
+            let mend =
+                f.mend.as_ref().filter(|_| !f.met).map(|m| format!("\n        {m}")).unwrap_or_default();
             format!("{} {:<16} {} ({}){mend}\n", mark(f), f.name, f.detail, f.purpose)
         };
         self.findings.iter().map(line).collect()
@@ -108,7 +109,8 @@ pub fn ensure(state: &Path, fix: bool, advisory: bool) -> Result<Report, CliErro
 }
 
 fn absent(finding: &Finding) -> CliError {
-    let error = CliError::new(Exit::Prerequisite, format!("{} is missing", finding.name)).why(finding.detail.clone());
+    let error =
+        CliError::new(Exit::Prerequisite, format!("{} is missing", finding.name)).why(finding.detail.clone());
     let wall = finding.name != "git";
     let rest = if wall { "; or run without a wall: --tier advisory" } else { "" };
     match &finding.mend {
@@ -126,11 +128,16 @@ pub fn install(packages: Vec<&'static str>) -> Result<(), CliError> {
         return Ok(());
     }
     let command = install_command(&packages, manager(), Uid::effective().is_root()).ok_or_else(|| {
-        CliError::new(Exit::Prerequisite, "no known package manager").hint(format!("install {}", packages.join(", ")))
+        CliError::new(Exit::Prerequisite, "no known package manager")
+            .hint(format!("install {}", packages.join(", ")))
     })?;
     if command.iter().any(|word| word == "apt-get") {
         // A fresh image has no package lists.
-        let update = command.iter().take_while(|w| *w != "install").cloned().chain(["update".to_owned(), "-q".to_owned()]);
+        let update = command
+            .iter()
+            .take_while(|w| *w != "install")
+            .cloned()
+            .chain(["update".to_owned(), "-q".to_owned()]);
         say_and_run(&update.collect::<Vec<_>>())?;
     }
     say_and_run(&command)
@@ -145,7 +152,8 @@ fn say_and_run(command: &[String]) -> Result<(), CliError> {
 fn install_command(packages: &[&str], manager: Option<usize>, root: bool) -> Option<Vec<String>> {
     let (program, words) = MANAGERS[manager?];
     let sudo = if root { None } else { Some("sudo") };
-    let words = sudo.into_iter().chain([program]).chain(words.iter().copied()).chain(packages.iter().copied());
+    let words =
+        sudo.into_iter().chain([program]).chain(words.iter().copied()).chain(packages.iter().copied());
     Some(words.map(str::to_owned).collect())
 }
 

@@ -26,7 +26,10 @@ pub fn find(name: &str) -> Option<PathBuf> {
 }
 
 /// The one place where a command is made.
-#[allow(clippy::disallowed_methods, reason = "commands of this machine are asked here and nowhere else in the crate")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "commands of this machine are asked here and nowhere else in the crate"
+)]
 fn command(program: &Path) -> Command {
     Command::new(program)
 }
@@ -89,5 +92,7 @@ pub fn git(repository: &Path, args: &[&str]) -> Result<Vec<u8>, CliError> {
         return Ok(output.stdout);
     }
     let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(CliError::new(Exit::No, format!("git {} failed", args.first().unwrap_or(&""))).at(repository.display()).why(why))
+    Err(CliError::new(Exit::No, format!("git {} failed", args.first().unwrap_or(&"")))
+        .at(repository.display())
+        .why(why))
 }

@@ -18,7 +18,7 @@ use foureyes_ports::{
         AdapterKind, CommandReport, CommandRun, GateResult, GateRun, GateRunner, PrepareError, PrepareRun,
         Prepared, Repeated, RunLimits, SuiteSpec, ToolReport,
     },
-    sandbox::SandboxRunner,
+    sandbox::{Bind, SandboxRunner},
 };
 use foureyes_protocol::{
     Digest,
@@ -48,6 +48,11 @@ impl Runner {
     pub async fn new(sandbox: Arc<dyn SandboxRunner>, entropy: Arc<dyn Entropy>, settings: Settings) -> Self {
         let pytest = toolchain::Python::find(&settings).await.is_some_and(|python| python.pytest.is_some());
         Self { sandbox, entropy, settings: Arc::new(settings), pytest }
+    }
+
+    /// What a role that may run tests is given in its own sandbox: binds and environment.
+    pub async fn agent_tools(&self) -> (Vec<Bind>, Vec<(String, String)>) {
+        Tools::find(&self.settings, None).await.for_agents()
     }
 
     /// Looks at the tree: which adapter, which tools, which dependencies.

@@ -63,6 +63,14 @@ impl Tools {
         Ok(())
     }
 
+    /// What an agent is shown, so that it can run the tests itself: the toolchains, read-only, and the
+    /// environment that finds them. Its cargo keeps its own state in the agent's home, offline.
+    pub(crate) fn for_agents(&self) -> (Vec<Bind>, Vec<(String, String)>) {
+        let roots = [self.rust.as_ref().map(Rust::binds), self.python.as_ref().map(Python::binds)];
+        let env = self.env().into_iter().filter(|(name, _)| name != "CARGO_HOME" && name != "PYTHONPATH");
+        (roots.into_iter().flatten().flatten().collect(), env.collect())
+    }
+
     fn env(&self) -> Vec<(String, String)> {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut env = vec![

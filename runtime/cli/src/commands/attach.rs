@@ -49,7 +49,8 @@ fn one(client: &Client, role: PrincipalId, hint: bool) -> Result<ExitCode, CliEr
         })
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| CliError::new(Exit::Internal, "cannot start the viewer").because(&e))?;
+    let runtime =
+        runtime.map_err(|e| CliError::new(Exit::Internal, "cannot start the viewer").because(&e))?;
     let options = Options { colour: terminal::colours(io::stdout().is_terminal()), hint };
     let end = runtime
         .block_on(run(&mut Remote(screens), options))

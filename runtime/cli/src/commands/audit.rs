@@ -39,7 +39,9 @@ fn text(path: &Path) -> Result<String, CliError> {
 
 fn verify(ledger: &Path, options: &VerifyOptions, as_json: bool) -> Result<ExitCode, CliError> {
     if !ledger.is_file() {
-        return Err(CliError::new(Exit::No, "there is no ledger").at(ledger.display()).hint("agents run makes one"));
+        return Err(CliError::new(Exit::No, "there is no ledger")
+            .at(ledger.display())
+            .hint("agents run makes one"));
     }
     match verify_file(ledger, options) {
         Ok(report) if as_json => {
@@ -74,7 +76,9 @@ fn write(ledger: &Path, output: Option<&Path>) -> Result<ExitCode, CliError> {
     let Some(path) = output else {
         let mut out = BufWriter::new(io::stdout().lock());
         return match export(ledger, &mut out, &decode) {
-            Err(foureyes_ledger::ExportError::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok.into()),
+            Err(foureyes_ledger::ExportError::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(Exit::Ok.into())
+            }
             exported => exported.map(|_| Exit::Ok.into()).map_err(|e| failed(&e)),
         };
     };
@@ -83,6 +87,8 @@ fn write(ledger: &Path, output: Option<&Path>) -> Result<ExitCode, CliError> {
     let file = file.map_err(|e| CliError::file("cannot make the export", path, &e))?;
     let mut out = BufWriter::new(file);
     let count = export(ledger, &mut out, &decode).map_err(|e| failed(&e))?;
-    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(|e| CliError::file("cannot write the export", path, &e))?;
+    out.flush()
+        .and_then(|()| out.get_ref().sync_all())
+        .map_err(|e| CliError::file("cannot write the export", path, &e))?;
     print(&format!("{count} records in {}\n", path.display()))
 }

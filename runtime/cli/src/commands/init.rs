@@ -23,7 +23,7 @@ struct Found {
     remote: bool,
     /// The test command, one word an item.
     test: Option<Vec<String>>,
-    /// The adapter that reads its results.
+    /// The adapter that reads its results; `none` where no tests were found.
     adapter: &'static str,
 }
 
@@ -37,10 +37,11 @@ pub(super) fn init(place: &Place, args: &InitArgs) -> Result<ExitCode, CliError>
     }
     let mut prompt = Terminal;
     let found = look(&repository);
-    let answers = if args.yes || !prompt.is_terminal() { Answers::of(&found) } else { ask(&mut prompt, &found)? };
+    let answers =
+        if args.yes || !prompt.is_terminal() { Answers::of(&found) } else { ask(&mut prompt, &found)? };
     write(&file, &yaml(&answers))?;
     let mut out = format!("wrote {}\n", file.display());
-    if answers.test.is_empty() && answers.adapter == "generic" {
+    if answers.adapter == "none" {
         out.push_str(
             "no test command was found: the gates cannot judge anything without one.\n\
              Name it under gates.suite.command, such as [make, test].\n",
@@ -80,10 +81,11 @@ fn ask(prompt: &mut dyn Prompt, found: &Found) -> Result<Answers, CliError> {
         }
         prompt.show("one of: branch, main, push");
     };
-    if found.test.is_none() && found.adapter == "generic" {
+    if answers.adapter == "none" {
         prompt.show("no test command was found; without one the gates cannot judge anything");
         let given = prompt.ask("test command (such as `make test`; empty: later):")?;
         answers.test = given.split_whitespace().map(str::to_owned).collect();
+        answers.adapter = if answers.test.is_empty() { "none" } else { "generic" };
     }
     Ok(answers)
 }
@@ -101,17 +103,20 @@ fn look(repository: &Path) -> Found {
     let has = |name: &str| repository.join(name).exists();
     let words = |text: &str| Some(text.split(' ').map(str::to_owned).collect());
     // The adapters of Rust and Python know their commands themselves.
-    let (adapter, test) = if has("Cargo.toml") || has("pyproject.toml") || has("setup.py") || has("pytest.ini") {
-        ("auto", None)
-    } else if has("go.mod") {
-        ("generic", words("go test ./..."))
-    } else if has("package.json") {
-        ("generic", words("npm test"))
-    } else if fs::read_to_string(repository.join("Makefile")).is_ok_and(|m| m.lines().any(|l| l.starts_with("test:"))) {
-        ("generic", words("make test"))
-    } else {
-        ("generic", None)
-    };
+    let (adapter, test) =
+        if has("Cargo.toml") || has("pyproject.toml") || has("setup.py") || has("pytest.ini") {
+            ("auto", None)
+        } else if has("go.mod") {
+            ("generic", words("go test ./..."))
+        } else if has("package.json") {
+            ("generic", words("npm test"))
+        } else if fs::read_to_string(repository.join("Makefile"))
+            .is_ok_and(|m| m.lines().any(|l| l.starts_with("test:")))
+        {
+            ("generic", words("make test"))
+        } else {
+            ("generic", None)
+        };
     Found { branch, remote, test, adapter }
 }
 
@@ -146,7 +151,8 @@ fn yaml(answers: &Answers) -> String {
          gates:\n  suite:\n    # auto (Rust and Python are found), libtest, pytest, unittest or generic.\n    adapter: {adapter}\n\
          \x20   # The test command, word by word; empty: the adapter's own.\n    command: [{test}]\n",
         deliver = answers.deliver,
-        adapter = answers.adapter,
+        // The generic adapter needs a command; without one it is left to be found later.
+        adapter = if answers.adapter == "none" { "auto" } else { answers.adapter },
         test = test.join(", "),
     )
 }
@@ -176,11 +182,12 @@ mod tests {
 
     #[test]
     fn what_is_written_loads_whatever_was_found() {
-        let rows: [(&[(&str, &str)], &str); 4] = [
+        let rows: [(&[(&str, &str)], &str); 5] = [
             (&[(".git/HEAD", "ref: refs/heads/master\n"), ("Cargo.toml", "")], "auto"),
-            (&[(".git/HEAD", "ref: refs/heads/a/\"b\n"), ("go.mod", "")], "generic"),
+            (&[(".git/HEAD", "ref: refs/heads/a/größe\n"), ("go.mod", "")], "generic"),
             (&[(".git/config", "[remote \"origin\"]\n"), ("Makefile", "test: x\n")], "generic"),
             (&[(".git/HEAD", "0123\n"), ("pyproject.toml", "")], "auto"),
+            (&[("README", "no tests")], "none"),
         ];
         for (files, adapter) in rows {
             let dir = repository(files);

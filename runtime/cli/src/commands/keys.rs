@@ -64,7 +64,8 @@ fn date(ms: u64) -> String {
 
 fn renew(state: &StateDir) -> Result<ExitCode, CliError> {
     if Client::new(state.clone()).is_running() {
-        return Err(CliError::new(Exit::AlreadyRunning, "a runtime holds the keys").hint("agents down, renew, agents run"));
+        return Err(CliError::new(Exit::AlreadyRunning, "a runtime holds the keys")
+            .hint("agents down, renew, agents run"));
     }
     let (signer, now) = (signer(state)?, now_ms());
     let due = signer.renew_due(now);
@@ -92,7 +93,8 @@ pub(super) fn enroll(place: &Place) -> Result<ExitCode, CliError> {
 
 fn enroll_with(state: &StateDir, prompt: &mut dyn Prompt, now: u64) -> Result<(), CliError> {
     if !prompt.is_terminal() {
-        return Err(CliError::new(Exit::NoTerminal, "the secret is shown on a terminal only").hint("run it in a terminal"));
+        return Err(CliError::new(Exit::NoTerminal, "the secret is shown on a terminal only")
+            .hint("run it in a terminal"));
     }
     let factor = second_factor(state)?;
     let account = format!("user of {}", state.id());
@@ -101,21 +103,33 @@ fn enroll_with(state: &StateDir, prompt: &mut dyn Prompt, now: u64) -> Result<()
         Some(at) => again(&factor, prompt, &account, at, now)?,
     };
     let enrolment = enrolment.map_err(|e| broken(&e))?;
-    prompt.show(&format!("scan this with your authenticator app; it is shown this once:\n\n{}", *enrolment.qr));
+    prompt
+        .show(&format!("scan this with your authenticator app; it is shown this once:\n\n{}", *enrolment.qr));
     prompt.show(&format!("or type it in: {}\n", *enrolment.url));
-    prompt.show(&format!("recovery code, for the day the device is lost; keep it on paper:\n\n  {}\n", *enrolment.recovery_code));
+    prompt.show(&format!(
+        "recovery code, for the day the device is lost; keep it on paper:\n\n  {}\n",
+        *enrolment.recovery_code
+    ));
     check(&factor, prompt, now)
 }
 
-type Enrolled = Result<foureyes_vcs::second_factor::Enrolment, foureyes_vcs::second_factor::SecondFactorError>;
+type Enrolled =
+    Result<foureyes_vcs::second_factor::Enrolment, foureyes_vcs::second_factor::SecondFactorError>;
 
 /// Enrols again: the old code or the recovery code entitles to it.
-fn again(factor: &SecondFactor, prompt: &mut dyn Prompt, account: &str, at: u64, now: u64) -> Result<Enrolled, CliError> {
+fn again(
+    factor: &SecondFactor,
+    prompt: &mut dyn Prompt,
+    account: &str,
+    at: u64,
+    now: u64,
+) -> Result<Enrolled, CliError> {
     prompt.show(&format!("a second factor is enrolled since {}", date(at)));
     let given = prompt.ask_hidden("its present code, or the recovery code:")?;
     let decision = Digest::of_parts("foureyes.enrol.v1", [now.to_be_bytes().as_slice()]);
     let is_code = given.len() == 6 && given.bytes().all(|b| b.is_ascii_digit());
-    let proof = if is_code { Proof::Code { decision: &decision, code: &given } } else { Proof::Recovery(&given) };
+    let proof =
+        if is_code { Proof::Code { decision: &decision, code: &given } } else { Proof::Recovery(&given) };
     Ok(factor.enrol(account, Some(proof), now, &OsEntropy::default()))
 }
 
@@ -160,7 +174,8 @@ mod tests {
         let mut wrong = Scripted::typing(["not the recovery code"]);
         assert!(enroll_with(&state, &mut wrong, now_ms()).is_err());
         assert!(!wrong.shown.contains("otpauth"));
-        let code = prompt.shown.lines().skip_while(|l| !l.starts_with("recovery")).nth(2).unwrap().trim().to_owned();
+        let code =
+            prompt.shown.lines().skip_while(|l| !l.starts_with("recovery")).nth(2).unwrap().trim().to_owned();
         let mut right = Scripted::typing([code.as_str(), ""]);
         enroll_with(&state, &mut right, now_ms()).unwrap();
         assert!(right.shown.contains("otpauth"));

@@ -138,6 +138,8 @@ fn parse_kind(text: &str) -> Result<Kind, CliError> {
     let found = Kind::ALL.iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text));
     found.copied().ok_or_else(|| {
         let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-        CliError::new(Exit::Usage, "there is no such kind of message").at(text).hint(format!("one of {}", names.join(", ")))
+        CliError::new(Exit::Usage, "there is no such kind of message")
+            .at(text)
+            .hint(format!("one of {}", names.join(", ")))
     })
 }

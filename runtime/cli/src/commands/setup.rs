@@ -36,7 +36,12 @@ pub(super) fn trust(place: &Place, args: &TrustArgs) -> Result<ExitCode, CliErro
         if !prompt.is_terminal() {
             return Err(review.refusal());
         }
-        review.ask(&state, &mut prompt, &mut |prompt, decision| confirm(&state, prompt, decision, now), now)?;
+        review.ask(
+            &state,
+            &mut prompt,
+            &mut |prompt, decision| confirm(&state, prompt, decision, now),
+            now,
+        )?;
     }
     print("accepted: the next `agents run` uses it\n")
 }
@@ -57,7 +62,13 @@ fn checked(candidate: &Candidate) -> String {
     let rules = changes.iter().filter(|c| c.loosens && !c.key.starts_with("roles.")).count();
     let mut out = format!("{}: no mistakes\n", clean_text(&candidate.name, LONGEST));
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "  policy {}, {} roles, {} tasks", candidate.config.digest().short(), candidate.config.roles.len(), candidate.config.tasks.len());
+    let _ = writeln!(
+        out,
+        "  policy {}, {} roles, {} tasks",
+        candidate.config.digest().short(),
+        candidate.config.roles.len(),
+        candidate.config.tasks.len()
+    );
     let _ = match rules {
         0 => writeln!(out, "  no rule and no limit is looser than the default"),
         n => writeln!(out, "  {n} keys are looser than the default"),
@@ -65,15 +76,19 @@ fn checked(candidate: &Candidate) -> String {
     for change in &changes {
         let mark = if change.loosens { "LOOSENS" } else { "       " };
         let word = |v: &Option<String>| v.as_deref().map_or("nothing".to_owned(), |v| clean_text(v, LONGEST));
-        let _ = writeln!(out, "  {mark} {}: {} -> {}", clean_text(&change.key, LONGEST), word(&change.old), word(&change.new));
+        let _ = writeln!(
+            out,
+            "  {mark} {}: {} -> {}",
+            clean_text(&change.key, LONGEST),
+            word(&change.old),
+            word(&change.new)
+        );
     }
     out
 }
 
 fn checked_json(candidate: &Candidate) -> String {
-    let change = |c: foureyes_config::trust::TrustChange| {
-        serde_json::json!({ "key": c.key, "default": c.old, "value": c.new, "loosens": c.loosens })
-    };
+    let change = |c: foureyes_config::trust::TrustChange| serde_json::json!({ "key": c.key, "default": c.old, "value": c.new, "loosens": c.loosens });
     let changes: Vec<_> = describe(None, &candidate.config).into_iter().map(change).collect();
     let report = serde_json::json!({
         "source": candidate.name, "policy": candidate.config.digest(), "embedded": candidate.embedded,

@@ -57,10 +57,13 @@ pub(crate) fn name_of(title: &str, taken: &[FeatureId]) -> Result<FeatureId, Cli
     let short: String = short.chars().take(40).collect();
     let short = short.trim_end_matches('-');
     let numbered = (2..).map(|n: u32| format!("{short}-{n}"));
-    let free = std::iter::once(short.to_owned()).chain(numbered).filter_map(|name| FeatureId::new(&name).ok());
+    let free =
+        std::iter::once(short.to_owned()).chain(numbered).filter_map(|name| FeatureId::new(&name).ok());
     let usable = !short.is_empty();
     free.take(if usable { taken.len() + 1 } else { 0 }).find(|id| !taken.contains(id)).ok_or_else(|| {
-        CliError::new(Exit::Usage, "no short name can be made from the title").at(title).hint("name one: --id NAME")
+        CliError::new(Exit::Usage, "no short name can be made from the title")
+            .at(title)
+            .hint("name one: --id NAME")
     })
 }
 
@@ -79,7 +82,12 @@ fn receiver(text: &str) -> Result<Address, CliError> {
         "orchestrator" | "librarian" | "docs" | "user" | "system" => one,
         _ => family.or_else(|_| text.parse()),
     }
-    .map_err(|e| CliError::new(Exit::Usage, "that is no receiver").at(text).because(&e).hint("agents ps lists the roles"))
+    .map_err(|e| {
+        CliError::new(Exit::Usage, "that is no receiver")
+            .at(text)
+            .because(&e)
+            .hint("agents ps lists the roles")
+    })
 }
 
 pub(super) fn answer(place: &Place, args: AnswerArgs) -> Result<ExitCode, CliError> {
@@ -103,7 +111,10 @@ pub(super) fn debug(place: &Place, command: DebugCommand) -> Result<ExitCode, Cl
     act(place, Request::Crash(path))
 }
 
-#[allow(clippy::disallowed_methods, reason = "another process is waited for: there is nothing to be woken by")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "another process is waited for: there is nothing to be woken by"
+)]
 pub(super) fn down(place: &Place) -> Result<ExitCode, CliError> {
     let client = place.client()?;
     let text = client.act(Request::Down)?;
@@ -137,7 +148,13 @@ mod tests {
 
     #[test]
     fn receivers_are_roles_families_or_all() {
-        let rows = [("dev-a", "dev-a"), ("devs", "family:dev"), ("dev", "family:dev"), ("all", "all"), ("docs", "docs")];
+        let rows = [
+            ("dev-a", "dev-a"),
+            ("devs", "family:dev"),
+            ("dev", "family:dev"),
+            ("all", "all"),
+            ("docs", "docs"),
+        ];
         for (text, wanted) in rows {
             assert_eq!(receiver(text).unwrap().to_string(), wanted);
         }

@@ -85,7 +85,8 @@ fn judge(signer: &dyn Signer, commit: &str, raw: &[u8], landed: &Option<Landed>)
     let (payload, signature) = match split_signature(raw) {
         Ok((payload, Some(signature))) => (payload, signature),
         Ok((_, None)) => {
-            let text = format!("{short} is unsigned: not written by a role here, and not passed by the gates");
+            let text =
+                format!("{short} is unsigned: not written by a role here, and not passed by the gates");
             return Verdict { signature: "unsigned", text, ..verdict };
         }
         Err(why) => {
@@ -102,7 +103,9 @@ fn judge(signer: &dyn Signer, commit: &str, raw: &[u8], landed: &Option<Landed>)
     match (seen.status, &seen.principal) {
         (SignatureStatus::Good, Some(who)) if who.is_system() => by_gate(verdict, short, landed),
         (SignatureStatus::Good, Some(who)) => {
-            let text = format!("{short} was written by {who}; that it passed the gates says the merge that holds it");
+            let text = format!(
+                "{short} was written by {who}; that it passed the gates says the merge that holds it"
+            );
             Verdict { signature: "role", text, ..verdict }
         }
         (status, _) => {
@@ -117,7 +120,9 @@ fn as_of_its_making(signer: &dyn Signer, payload: &[u8], signature: &[u8]) -> Ve
     let now = super::now_ms();
     let seen = signer.verify(payload, signature, now);
     match seen.created_ms {
-        Some(made) if made < now && seen.status == SignatureStatus::Expired => signer.verify(payload, signature, made),
+        Some(made) if made < now && seen.status == SignatureStatus::Expired => {
+            signer.verify(payload, signature, made)
+        }
         _ => seen,
     }
 }
@@ -166,18 +171,23 @@ mod tests {
     fn a_role_wrote_and_only_the_gate_passes() {
         let dir = tempfile::tempdir().unwrap();
         let signer = OpenPgpSigner::open(&dir.path().join("keys")).unwrap();
-        let (dev, gate, now) = (PrincipalId::new("dev-a").unwrap(), PrincipalId::system(), super::super::now_ms());
+        let (dev, gate, now) =
+            (PrincipalId::new("dev-a").unwrap(), PrincipalId::system(), super::super::now_ms());
         signer.ensure_key(&dev, now).unwrap();
         signer.ensure_key(&gate, now).unwrap();
         let (of_dev, of_gate) = (payload(&dev, now), payload(&gate, now));
         let by_dev = raw(&of_dev, &signer.sign_commit(&dev, of_dev.as_bytes(), now).unwrap().armor);
         let by_gate = raw(&of_gate, &signer.sign_gate(of_gate.as_bytes(), now).unwrap().armor);
-        let landed = Landed { record: 7, feature: Some("greet".to_owned()), signers: vec!["dev-b".to_owned()] };
+        let landed =
+            Landed { record: 7, feature: Some("greet".to_owned()), signers: vec!["dev-b".to_owned()] };
         let id = "c".repeat(40);
         let judge = |raw: &[u8], landed: &Option<Landed>| judge(&signer, &id, raw, landed);
 
         let role = judge(&by_dev, &None);
-        assert_eq!((role.signature, role.passed_gates, role.signer.as_deref()), ("role", false, Some("dev-a")));
+        assert_eq!(
+            (role.signature, role.passed_gates, role.signer.as_deref()),
+            ("role", false, Some("dev-a"))
+        );
         assert!(judge(&by_gate, &Some(landed)).passed_gates);
         let unrecorded = judge(&by_gate, &None);
         assert_eq!((unrecorded.signature, unrecorded.passed_gates), ("gate", false));

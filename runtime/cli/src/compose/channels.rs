@@ -49,12 +49,6 @@ impl Channels {
         Self { core, runtime }
     }
 
-    fn features(&self) -> Features {
-        let mut features = Features::default();
-        self.core.context().journal.since(0).iter().for_each(|e| features.apply(&e.record));
-        features
-    }
-
     /// Serves one push on a thread that may block: one at a time, under the lock of its branch.
     fn push(&self, role: &PrincipalId, stream: &std::os::unix::net::UnixStream) {
         let accepted: Mutex<Option<Accepted>> = Mutex::new(None);
@@ -87,7 +81,7 @@ impl Channels {
 
     fn judge(&self, role: &PrincipalId, request: &PushRequest, view: &dyn Vcs) -> Result<Accepted, Reason> {
         let context = self.core.context();
-        let features = self.features();
+        let features = self.core.features();
         let find = |id: &str| FeatureId::new(id).ok().and_then(|id| features.by_id.get(&id));
         let updates = push::updates(request);
         let (feature, new) = rules::target(role, &updates, &context.facts.main_ref(), &find)?;
@@ -179,7 +173,7 @@ impl Channels {
     }
 
     fn fetch(&self, role: &PrincipalId, stream: &std::os::unix::net::UnixStream) {
-        let features = self.features();
+        let features = self.core.features();
         let mut visible = vec![self.core.context().facts.main_ref()];
         // A branch is open to whoever works on it or was asked to read it.
         let open = |f: &&foureyes_policies::features::Feature| {
@@ -202,7 +196,7 @@ impl Channels {
 
     async fn try_sign(&self, role: &PrincipalId, request: SignRequest) -> Result<Answer, Reason> {
         self.core.may_act(role).await?;
-        let features = self.features();
+        let features = self.core.features();
         let open =
             features.by_id.values().filter(|f| f.is_open() && f.may_push(role)).map(|f| f.id.clone()).next();
         let refuse = |text: String| Reason::new(Code::SignRefused, text);

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use foureyes_actors::core::CoreHandle;
+use foureyes_policies::features::Push;
 use foureyes_ports::{
     governance::{Draft, Governance, InboxItem, Receipt},
     text::clean_lines,
     view::{FeatureView, View},
 };
 use foureyes_protocol::{
-    Body, Code, CommitId, Digest, Family, FeatureId, MessageId, PrincipalId, Reason,
-    body::{Pushed, Subject},
+    Body, Code, CommitId, Digest, Family, FeatureId, MessageId, PrincipalId, Reason, body::Subject,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -40,13 +40,9 @@ impl CoreGovernance {
         &self.core
     }
 
-    fn newest_push(&self, feature: &FeatureId) -> Result<Pushed, Reason> {
-        let pushed = |e: &foureyes_actors::journal::Entry| match &e.record.envelope.body {
-            Body::Pushed(p) if e.record.envelope.feature.as_ref() == Some(feature) => Some(p.clone()),
-            _ => None,
-        };
+    fn newest_push(&self, feature: &FeatureId) -> Result<Push, Reason> {
         let none = || Reason::new(Code::NotAsked, format!("{feature} does not exist or has no push yet"));
-        self.core.context().journal.since(0).iter().rev().find_map(pushed).ok_or_else(none)
+        self.core.features().by_id.get(feature).and_then(|f| f.push.clone()).ok_or_else(none)
     }
 
     /// "I approve" of somebody who never opened the diff is refused.
@@ -126,7 +122,7 @@ impl Governance for CoreGovernance {
         let (base, head): (CommitId, CommitId) = (push.change.base.clone(), push.change.head.clone());
         let paths: Vec<String> = path.map(str::to_owned).into_iter().collect();
         let diff = self.vcs(move |v| v.diff_text(&base, &head, &paths, CAP)).await?;
-        let key = (role.clone(), feature.clone(), push.change.content());
+        let key = (role.clone(), feature.clone(), push.content);
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         let note = if diff.truncated { "\n[cut: ask for one path at a time]" } else { "" };
         Ok(format!("{}{note}", clean_lines(&diff.text, LINES, CAP)))

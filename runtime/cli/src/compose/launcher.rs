@@ -1,6 +1,6 @@
 //! Starting an agent: its directories, its clone, its one socket, its sandbox, its program.
 
-use super::ComposeError;
+use super::Tools;
 use crate::state::StateDir;
 use async_trait::async_trait;
 use foureyes_actors::{context::Context, role::Launcher};
@@ -11,7 +11,7 @@ use foureyes_ports::{
     sandbox::{Bind, Limits, Purpose, Sandbox, SandboxSpec},
     vcs::CloneSpec,
 };
-use foureyes_protocol::{MessageId, PrincipalId};
+use foureyes_protocol::{Family, MessageId, PrincipalId};
 use foureyes_session::{
     agent::{PtyBackend, PtyOptions},
     sandbox::Spawner,
@@ -42,6 +42,8 @@ struct Inner {
     gateway: watch::Sender<Option<Gateway>>,
     sockets: Mutex<HashMap<PrincipalId, tokio::task::JoinHandle<()>>>,
     runtime: Handle,
+    /// Toolchains for the families that may run tests.
+    tools: Tools,
 }
 
 impl SandboxLauncher {
@@ -55,13 +57,13 @@ impl SandboxLauncher {
         state: StateDir,
         plays: BTreeMap<String, String>,
         context: Context,
-        sandbox: Arc<dyn Sandbox>,
-        spawner: Spawner,
-    ) -> Result<Self, ComposeError> {
+        (sandbox, spawner): (Arc<dyn Sandbox>, Spawner),
+        tools: Tools,
+    ) -> Self {
         let scrollback = context.facts.config.agents.terminal.scrollback as usize;
         let scripted = PtyOptions { scrollback, ..PtyOptions::scripted() };
         let command = PtyOptions { scrollback, ..PtyOptions::command() };
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             state,
             plays,
             context,
@@ -71,7 +73,8 @@ impl SandboxLauncher {
             gateway: watch::channel(None).0,
             sockets: Mutex::default(),
             runtime: Handle::current(),
-        })))
+            tools,
+        }))
     }
 }
 
@@ -91,7 +94,11 @@ impl Inner {
             .role(role)
             .map(|r| config.backend(r))
             .ok_or_else(|| format!("{role} is not configured"))?;
-        let (argv, env, binds) = self.program(role, backend, &dir)?;
+        let (argv, mut env, mut binds) = self.program(role, backend, &dir)?;
+        if matches!(self.context.facts.roster.family(role), Some(Family::Dev | Family::Qa)) {
+            binds.extend(self.tools.0.iter().cloned());
+            env.splice(0..0, self.tools.1.iter().cloned().map(with_own_programs));
+        }
         let agents = &config.agents;
         Ok(SandboxSpec {
             owner: role.clone(),
@@ -209,6 +216,14 @@ impl Inner {
         let mut random = [0; 10];
         self.context.ports.entropy.fill(&mut random);
         MessageId::from_parts(self.context.ports.clock.now_ms(), random).0
+    }
+}
+
+/// The programs of the sandbox stay first on PATH: git finds its helpers there.
+fn with_own_programs((name, value): (String, String)) -> (String, String) {
+    match name.as_str() {
+        "PATH" => (name, format!("/rt/bin:{value}")),
+        _ => (name, value),
     }
 }
 

@@ -25,7 +25,7 @@ use foureyes_ports::{
     clock::{Clock, Entropy},
     governance::Draft,
     ledger::{Ledger, LedgerState},
-    sandbox::{Sandbox, SandboxError, Tier, WallCheck},
+    sandbox::{Bind, Sandbox, SandboxError, Tier, WallCheck},
     signer::{KeyError, Signer},
     vcs::{DeliveryTarget, Vcs, VcsError},
 };
@@ -153,6 +153,7 @@ impl Runtime {
         let keys = ensure_keys(signer.as_ref(), &start.config, started_ms)?;
         recover::remember_signings(&journal, signer.as_ref());
         let runner = gate_runner(&start, &wall, &spawner, entropy.clone()).await;
+        let tools = runner.agent_tools().await;
         let artifacts =
             FileArtifacts::open(&start.state.artifacts()).map_err(|e| ComposeError::Other(e.to_string()))?;
         make_dir(&start.state.scratch())?;
@@ -174,7 +175,7 @@ impl Runtime {
             run: ledger.run(),
             epoch: ledger.epoch(),
             user_repo: user.root.clone(),
-            deliver: deliver(&start.config, &target, user.has_remote),
+            deliver: deliver(&start.config, &target, user.has_remote, tier == Tier::Advisory),
             target,
             scratch: start.state.scratch(),
             tier: tier.to_string(),
@@ -193,7 +194,8 @@ impl Runtime {
         first_record(&context, &keys, &start.source).await?;
         recover::first_import(&context).await?;
         recover::adopt_pushes(&context).await?;
-        let (core, governance) = start_core(&start, context, wall.sandbox.clone(), spawner, gate_owners)?;
+        let (core, governance) =
+            start_core(&start, context, (wall.sandbox.clone(), spawner), tools, gate_owners)?;
         Ok(Self { core, governance, tier, note: wall.note, walls: wall.checks })
     }
 
@@ -291,11 +293,13 @@ fn target_branch(config: &Config, head: Option<&str>) -> Result<String, ComposeE
 }
 
 /// Where changes go: what the configuration says, else a branch where there is a remote.
-fn deliver(config: &Config, target: &str, has_remote: bool) -> DeliveryTarget {
+/// Without a wall nothing is delivered but a branch.
+fn deliver(config: &Config, target: &str, has_remote: bool, advisory: bool) -> DeliveryTarget {
     use foureyes_config::sections::delivery::Deliver;
     let main = DeliveryTarget::Main(format!("refs/heads/{target}"));
     let branch = DeliveryTarget::Branch(format!("refs/heads/foureyes/{target}"));
     match config.deliver {
+        _ if advisory => branch,
         Some(Deliver::Main) => main,
         Some(Deliver::Branch) => branch,
         Some(Deliver::Push | Deliver::PullRequest) => DeliveryTarget::Push {
@@ -393,20 +397,22 @@ async fn first_record(context: &Context, keys: &[KeyEvent], source: &str) -> Res
     recover::append_first(context, drafts).await
 }
 
+type Tools = (Vec<Bind>, Vec<(String, String)>);
+
 fn start_core(
     start: &Start,
     context: Context,
-    sandbox: Arc<dyn Sandbox>,
-    spawner: Spawner,
+    (sandbox, spawner): (Arc<dyn Sandbox>, Spawner),
+    tools: Tools,
     gate_owners: Vec<PrincipalId>,
 ) -> Result<(Core, Arc<CoreGovernance>), ComposeError> {
     let launcher = launcher::SandboxLauncher::new(
         start.state.clone(),
         start.plays.clone(),
         context.clone(),
-        sandbox,
-        spawner,
-    )?;
+        (sandbox, spawner),
+        tools,
+    );
     let settings = Settings {
         context,
         launcher: Arc::new(launcher.clone()),

@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod desk;
+mod journal;
 mod machine;
 mod operator;
 mod plan;
@@ -118,6 +119,7 @@ fn unix_ms() -> u64 {
 /// What keeps it from starting.
 pub async fn live(args: &RunArgs, prepared: Prepared) -> Result<ExitCode, CliError> {
     let began = Instant::now();
+    journal::to_file(&prepared.state)?;
     let config = prepared.accepted.config.clone();
     let start = Start {
         state: prepared.state.clone(),

@@ -129,7 +129,8 @@ async fn assign(call: Call, args: Assign) -> Answer {
         Some(base) => Some(base),
         None => call.core().view().await.main.clone(),
     };
-    let default = || format!("implement \"{}\": tests first, then the code", feature.title);
+    let plain = || format!("implement \"{}\": tests first, then the code", feature.title);
+    let default = || order.map_or_else(plain, |o| o.text.clone());
     let task = TaskAssignment {
         task: Task::Implement,
         title: feature.title.clone(),
