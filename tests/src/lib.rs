@@ -3,8 +3,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start programs: cargo, git and the program under test")]
 
+pub mod bench;
 pub mod licence;
 pub mod markdown;
+pub mod plays;
+pub mod processes;
+pub mod records;
+pub mod repo;
+pub mod stock;
 pub mod workspace;
 
 use std::{

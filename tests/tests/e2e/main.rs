@@ -1,0 +1,8 @@
+//! The product as its user meets it: the program, a repository, real git, real sandboxes, real kills.
+
+#![allow(clippy::disallowed_methods, reason = "tests start programs: git, gpg and the program under test")]
+
+mod audit;
+mod demo;
+mod kills;
+mod smoke;
