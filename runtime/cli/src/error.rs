@@ -18,13 +18,13 @@ pub struct CliError {
     /// What failed, a lower-case fragment.
     pub what: String,
     /// The file, address or name concerned.
-    pub place: Option<String>,
+    pub place: Option<Box<str>>,
     /// Why, outermost first.
     pub causes: Vec<String>,
     /// What mends it, a command where there is one.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// Text that is shown instead of all that: a report that is rendered already.
-    report: Option<String>,
+    report: Option<Box<str>>,
 }
 
 impl CliError {
@@ -35,7 +35,7 @@ impl CliError {
 
     /// The same, with where it happened.
     pub fn at(self, place: impl fmt::Display) -> Self {
-        Self { place: Some(place.to_string()), ..self }
+        Self { place: Some(place.to_string().into()), ..self }
     }
 
     /// The same, with its cause and the causes of that.
@@ -57,7 +57,7 @@ impl CliError {
 
     /// The same, with what mends it.
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self { hint: Some(hint.into().into()), ..self }
     }
 
     /// A file that could not be used.
@@ -74,7 +74,7 @@ impl CliError {
     pub fn config(errors: &ConfigErrors, colours: bool, width: usize) -> Self {
         let mut error = Self::new(Exit::Config, "the configuration has mistakes");
         error.causes = errors.to_string().lines().map(str::to_owned).collect();
-        error.report = Some(errors.render(colours, width).trim_end().to_owned());
+        error.report = Some(errors.render(colours, width).trim_end().into());
         error
     }
 

@@ -115,7 +115,7 @@ fn look(repository: &Path) -> Found {
         {
             ("generic", words("make test"))
         } else {
-            ("generic", None)
+            ("none", None)
         };
     Found { branch, remote, test, adapter }
 }
