@@ -291,7 +291,11 @@ fn audit(prepared: &Prepared) -> String {
     };
     let forged = match forged_copy(&files.database()) {
         Ok(copy) => {
-            let said = match verify_file(&copy, &VerifyOptions::default()) {
+            let options = VerifyOptions {
+                key: fs::read_to_string(files.public_key()).ok(),
+                ..VerifyOptions::default()
+            };
+            let said = match verify_file(&copy, &options) {
                 Ok(report) => report.to_string(),
                 Err(failure) => failure.to_string(),
             };

@@ -4,7 +4,6 @@
 pub mod demo;
 pub mod desk;
 mod journal;
-mod machine;
 mod operator;
 mod plan;
 pub mod sinks;
@@ -14,7 +13,7 @@ use crate::{
     compose::{ComposeError, Runtime, Start},
     error::CliError,
     exit::Exit,
-    repository,
+    prerequisites, repository,
     state::{StateDir, StateRoot},
     terminal,
     trust::{self, Accepted, ConfigSource},
@@ -50,7 +49,7 @@ pub struct Prepared {
     /// The built-in repository that the run is about, if any.
     pub demo: bool,
     /// What there is to know of the machine.
-    pub machine: Vec<foureyes_display::banner::Prerequisite>,
+    pub machine: prerequisites::Report,
 }
 
 pub use plan::dry_run;
@@ -74,7 +73,6 @@ pub fn prepare(args: &RunArgs) -> Result<Prepared, CliError> {
     let root = StateRoot::from_env()?;
     let source = source(args)?;
     let advisory = args.tier == Some(TierArg::Advisory);
-    let machine = machine::ensure(args.fix, advisory)?;
     let builtin = source_builtin(&source)?;
     let repository = match builtin {
         Some(Builtin::Demo) => demo::repository(&root, args.repo.as_deref())?,
@@ -82,12 +80,13 @@ pub fn prepare(args: &RunArgs) -> Result<Prepared, CliError> {
     };
     let state = root.of(&repository);
     state.create()?;
+    let machine = prerequisites::ensure(state.root(), args.fix, advisory)?;
     let now = unix_ms();
     let accepted = trust::accepted(
         &state,
         &source,
         &mut terminal::Terminal,
-        &mut |prompt, decision| machine::confirm(&state, prompt, decision, now),
+        &mut |prompt, decision| crate::confirm::confirm(&state, prompt, decision, now),
         now,
     )?;
     Ok(Prepared { state, accepted, repository, demo: builtin.is_some(), machine })
@@ -142,10 +141,8 @@ pub async fn live(args: &RunArgs, prepared: Prepared) -> Result<ExitCode, CliErr
     submit(&desk, &config.tasks, &args.task).await?;
     let views = runtime.handle().view();
     roles_up(views.clone()).await;
-    let head = foureyes_display::banner::banner(
-        &banner(&prepared, &runtime, &views.borrow(), began),
-        terminal::page(),
-    );
+    let shown = banner(&prepared, &runtime, &views.borrow(), began);
+    let head = foureyes_display::banner::banner(&shown, terminal::page()) + &plan::expected(&prepared);
     let ending = Ending {
         until_done: args.until_done || config.run.until_done,
         stay_open: config.run.stay_open.duration(),
@@ -265,7 +262,7 @@ fn banner(prepared: &Prepared, runtime: &Runtime, view: &View, began: Instant) -
         roles_up_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         records: view.records,
         head: view.head,
-        prerequisites: prepared.machine.clone(),
+        prerequisites: prepared.machine.for_banner(),
         warnings: runtime.note.iter().cloned().collect(),
     }
 }
