@@ -1,1 +1,0 @@
-//! foureyes-load-tests
