@@ -98,7 +98,8 @@ fn with_default(prompt: &mut dyn Prompt, question: &str, default: &str) -> Resul
 fn look(repository: &Path) -> Found {
     let git = git_dir(repository);
     let read = |name: &str| fs::read_to_string(git.join(name)).unwrap_or_default();
-    let branch = read("HEAD").trim().strip_prefix("ref: refs/heads/").map(str::to_owned);
+    let branch = read("HEAD").trim().strip_prefix("ref: refs/heads/").filter(|b| is_usable(b));
+    let branch = branch.map(str::to_owned);
     let remote = read("config").lines().any(|line| line.trim_start().starts_with("[remote "));
     let has = |name: &str| repository.join(name).exists();
     let words = |text: &str| Some(text.split(' ').map(str::to_owned).collect());
@@ -118,6 +119,12 @@ fn look(repository: &Path) -> Found {
             ("none", None)
         };
     Found { branch, remote, test, adapter }
+}
+
+/// Whether a configuration can name the branch; the one that HEAD names need not be written.
+fn is_usable(branch: &str) -> bool {
+    let text = format!("repository: {{target_branch: {}}}", serde_json::Value::from(branch));
+    foureyes_config::load(&text, REPOSITORY_CONFIG).is_ok()
 }
 
 /// The directory with HEAD and config of a work tree, also of a linked one for its HEAD.
