@@ -72,8 +72,9 @@ impl Answers {
 
 fn ask(prompt: &mut dyn Prompt, found: &Found) -> Result<Answers, CliError> {
     let mut answers = Answers::of(found);
-    let branch = answers.branch.clone().unwrap_or_else(|| "main".to_owned());
-    answers.branch = Some(with_default(prompt, "branch that changes land on", &branch)?);
+    if let Some(branch) = &answers.branch {
+        answers.branch = Some(with_default(prompt, "branch that changes land on", branch)?);
+    }
     answers.deliver = loop {
         let given = with_default(prompt, "finished changes go to: branch, main or push", &answers.deliver)?;
         if ["branch", "main", "push"].contains(&given.as_str()) {
@@ -98,8 +99,8 @@ fn with_default(prompt: &mut dyn Prompt, question: &str, default: &str) -> Resul
 fn look(repository: &Path) -> Found {
     let git = git_dir(repository);
     let read = |name: &str| fs::read_to_string(git.join(name)).unwrap_or_default();
-    let branch = read("HEAD").trim().strip_prefix("ref: refs/heads/").filter(|b| is_usable(b));
-    let branch = branch.map(str::to_owned);
+    let head = read("HEAD");
+    let branch = head.trim().strip_prefix("ref: refs/heads/").filter(|b| is_usable(b)).map(str::to_owned);
     let remote = read("config").lines().any(|line| line.trim_start().starts_with("[remote "));
     let has = |name: &str| repository.join(name).exists();
     let words = |text: &str| Some(text.split(' ').map(str::to_owned).collect());
