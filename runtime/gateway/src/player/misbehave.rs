@@ -63,10 +63,13 @@ impl Player {
         self.commit("test: make it fit the code")
     }
 
-    /// A request that nobody sent: the rule about one's own change speaks before it is looked for.
+    /// The diff is read first, so that nothing but authorship is wrong with the signature. The request is
+    /// one that nobody sent: the rule about one's own change speaks before it is looked for.
     fn approve_own(&mut self, scene: &Scene, path: &str) -> Result<(), Failure> {
+        let feature = scene.feature()?;
+        self.runtime.call("review_diff", json!({"feature": feature}))?;
         let args = json!({
-            "request": Uuid::max(), "feature": scene.feature()?, "checked": ["trust me"], "ran": [],
+            "request": Uuid::max(), "feature": feature, "checked": ["trust me"], "ran": [],
         });
         self.say_with("sign_off", args, scene, path)
     }
