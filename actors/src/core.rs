@@ -226,12 +226,6 @@ fn root(
     events: mpsc::UnboundedSender<SupervisionEvent>,
     melt: watch::Sender<bool>,
 ) -> Supervisor {
-    let entropy = context.ports.entropy.clone();
-    let jitter = move || {
-        let mut bytes = [0; 4];
-        entropy.fill(&mut bytes);
-        f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
-    };
     let refs = context.refs.clone();
     let hooks = Hooks {
         on_event: Box::new(move |event| drop(events.send(event))),
@@ -240,7 +234,8 @@ fn root(
             refs.stop();
             melt.send_replace(true);
         }),
-        jitter: Box::new(jitter),
+        // Chance that need not be secret: it only keeps restarts apart.
+        jitter: Box::new(rand::random::<f64>),
     };
     let limit = &context.facts.config.supervision.root;
     Supervisor::root("root", Strategy::OneForOne, Intensity::new(limit.restarts, limit.within.0), hooks)

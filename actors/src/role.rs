@@ -256,7 +256,7 @@ impl RoleActor {
         if cause.spends_intensity() && !self.budget.admit(self.now()) {
             return self.degrade(&format!("{cause}{last}"), ctx);
         }
-        let delay = self.backoff.failed(self.now(), self.jitter()).ms;
+        let delay = self.backoff.failed(self.now(), rand::random()).ms;
         self.state = RoleState::Restarting;
         self.health("restarting", format!("{cause}{last}; back in {delay} ms"), ctx);
         self.signal();
@@ -268,12 +268,6 @@ impl RoleActor {
                 role.start(ctx);
             }
         });
-    }
-
-    fn jitter(&self) -> f64 {
-        let mut bytes = [0; 4];
-        self.core.ports.entropy.fill(&mut bytes);
-        f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
     }
 
     /// Too many deaths: the role is set aside, its work goes to others, a person is told.

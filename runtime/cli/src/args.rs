@@ -79,6 +79,9 @@ pub enum Command {
     Debug(DebugCommand),
     /// End the team in good order
     Down,
+    /// Git hooks for this repository: test first, no secrets
+    #[command(subcommand)]
+    Hooks(HooksCommand),
     /// Completions for your shell
     Completions(CompletionsArgs),
 }
@@ -355,4 +358,13 @@ pub enum DebugCommand {
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+/// `agents hooks`.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum HooksCommand {
+    /// Install them beside those that are there already
+    Install,
+    /// Take them out again
+    Uninstall,
 }

@@ -16,6 +16,7 @@ pub fn dispatch() -> Option<ExitCode> {
         "agents-gpg" => Some(foureyes_vcs::openpgp::gpg_shim::main(&args)),
         "git-remote-agents" => Some(exit(foureyes_vcs::git::remote_helper::main(args))),
         "agents-mcp" => Some(foureyes_gateway::bridge::main(texts(args))),
+        "agents-hook" => Some(foureyes_hooks::main(args)),
         "agents-play" => Some(foureyes_gateway::player::main(env::args_os())),
         _ => None,
     }

@@ -3,6 +3,7 @@
 mod attach;
 mod audit;
 mod decide;
+mod hooks;
 mod init;
 mod keys;
 mod look;
@@ -93,6 +94,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::SecondFactor(_) => keys::enroll(&place),
         Command::Verify(args) => verify::verify(&place, &args),
         Command::Audit(command) => audit::audit(&place, &command),
+        Command::Hooks(command) => hooks::hooks(&place, command),
         Command::Completions(args) => completions(args.shell),
     }
 }

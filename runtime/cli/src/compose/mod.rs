@@ -222,7 +222,8 @@ async fn open_ledger(state: &StateDir, entropy: Arc<dyn Entropy>) -> Result<Open
     let dir = state.ledger();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::not_before(0));
     // Every record is verified, not only those after the last checkpoint: all of them are acted on.
-    let options = OpenOptions { full_verify: true, ..OpenOptions::new(clock, entropy) };
+    let mut options = OpenOptions::new(clock, entropy);
+    options.full_verify = true;
     let ledger = blocking(move || foureyes_ledger::open(&dir, &options)).await??;
     if let LedgerState::ReadOnly(why) = ledger.state() {
         return Err(ComposeError::Damaged(why.to_string()));
