@@ -1,26 +1,24 @@
 //! A whole installation for one test: a user's repository, a state directory, a configuration with its
 //! plays, and the program started on them.
 //!
-//! Paths are short because sockets lie below the state directory. Every bench has user ids of its own,
-//! so that benches side by side share no limit and a process that is left behind is found.
+//! Paths are short because sockets lie below the state directory. A process that is left behind is found
+//! by the directory that its sandbox shows.
 
-use crate::{agents_bin, processes, records::Records, repo::Repo};
+use crate::{agents_bin, processes, records::Records, repo::Repo, terminal};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 use std::{
     cell::Cell,
     fs::{self, File},
-    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-
-static BENCHES: AtomicU32 = AtomicU32::new(0);
-/// More than any roster of these tests has.
-const UIDS: u32 = 50;
 
 /// Files of a repository whose suite is a directory of shell scripts.
 pub const SHELL: &[(&str, &str)] = &[
@@ -32,7 +30,6 @@ pub const SHELL: &[(&str, &str)] = &[
 /// A whole installation.
 pub struct Bench {
     dir: TempDir,
-    uids: Range<u32>,
     starts: Cell<u32>,
     /// The user's repository.
     pub repo: Repo,
@@ -58,8 +55,6 @@ impl Bench {
     pub fn at(name: &str, branch: &str, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("fe-").rand_bytes(5).tempdir_in("/tmp").expect("a bench");
         let repo = Repo::with(&dir.path().join(name), branch, files);
-        let number = BENCHES.fetch_add(1, Ordering::Relaxed);
-        let base = 1_000_000 + (std::process::id() % 20_000) * 10_000 + number * UIDS;
         let config = json!({
             "version": 1,
             "roles": [role("planner-a", "planner", "good/planner"), role("dev-a", "dev", "good/dev"), role("dev-b", "dev", "good/dev")],
@@ -67,9 +62,8 @@ impl Bench {
             "deliver": "main",
             "run": {"until_done": true},
             "gates": {"suite": {"adapter": "generic", "command": ["/bin/sh", "run.sh"]}},
-            "sandbox": {"uid_base": base},
         });
-        Self { dir, uids: base..base + UIDS, starts: Cell::new(0), repo, config }
+        Self { dir, starts: Cell::new(0), repo, config }
     }
 
     /// The state directory.
@@ -121,8 +115,15 @@ impl Bench {
 
     /// The program with this bench's state and repository.
     pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.bare(args);
+        command.arg("--repo").arg(&self.repo.path);
+        command
+    }
+
+    /// The program with this bench's state alone.
+    fn bare(&self, args: &[&str]) -> Command {
         let mut command = Command::new(agents_bin());
-        command.args(args).arg("--repo").arg(&self.repo.path).env("AGENTS_STATE_DIR", self.state());
+        command.args(args).env("AGENTS_STATE_DIR", self.state());
         command.current_dir(self.dir.path()).stdin(Stdio::null());
         command
     }
@@ -141,9 +142,9 @@ impl Bench {
     /// When it is not accepted.
     pub fn trust(&self) -> PathBuf {
         let file = self.config_file();
-        let output = self.agents(&["trust", &file.to_string_lossy(), "--yes"]);
-        let text = said(&output);
-        assert!(output.status.success() || text.contains("holds no such command"), "trust: {text}");
+        let command = self.command(&["trust", &file.to_string_lossy()]);
+        let (status, text) = terminal::type_to(command, "accept\n");
+        assert!(status.success(), "trust: {text}");
         file
     }
 
@@ -161,11 +162,22 @@ impl Bench {
     /// # Panics
     /// When it cannot be started.
     pub fn run(&self, args: &[&str]) -> Running<'_> {
+        self.spawn(self.command(&[&["run"], args].concat()))
+    }
+
+    /// As [`Bench::run`], for configurations that bring a repository along.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn run_without_repository(&self, args: &[&str]) -> Running<'_> {
+        self.spawn(self.bare(&[&["run"], args].concat()))
+    }
+
+    fn spawn(&self, mut command: Command) -> Running<'_> {
         let number = self.starts.get();
         self.starts.set(number + 1);
         let log = self.dir.path().join(format!("out-{number}"));
         let file = File::create(&log).expect("the log");
-        let mut command = self.command(&[&["run"], args].concat());
         command.stdout(file.try_clone().expect("the log")).stderr(file);
         Running { bench: self, child: command.spawn().expect("agents starts"), log, ended: None }
     }
@@ -195,9 +207,38 @@ impl Bench {
         self.repository_state().expect("a started runtime").join("roles").join(role).join("work")
     }
 
+    /// The home of a role.
+    ///
+    /// # Panics
+    /// Before the first start.
+    pub fn home_of(&self, role: &str) -> PathBuf {
+        self.clone_of(role).with_file_name("home")
+    }
+
     /// Processes that belong to this bench.
     pub fn processes(&self) -> Vec<processes::Process> {
-        processes::belonging(&self.uids, self.dir.path())
+        processes::belonging(self.dir.path())
+    }
+
+    /// SIGKILL of a role's sandbox with everything in it.
+    ///
+    /// # Panics
+    /// When the role does not come up within twenty seconds.
+    pub fn kill_role(&self, role: &str) {
+        let home = self.dir.path().join("s");
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let shown = |p: &&processes::Process| p.line.contains("bwrap") && p.shows(&home, role);
+            let all = self.processes();
+            let own: Vec<_> = all.iter().filter(shown).collect();
+            if !own.is_empty() {
+                // One of them may have gone with another.
+                own.iter().for_each(|p| kill(Pid::from_raw(p.pid), Signal::SIGKILL).unwrap_or_default());
+                return;
+            }
+            assert!(Instant::now() < until, "{role} has no sandbox: {all:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Nothing of this bench runs any more.
@@ -205,13 +246,8 @@ impl Bench {
     /// # Panics
     /// When something does after five seconds.
     pub fn assert_nobody_left(&self) {
-        let left = processes::gone(&self.uids, self.dir.path(), Duration::from_secs(5));
+        let left = processes::gone(self.dir.path(), Duration::from_secs(5));
         assert_eq!(left, Ok(()), "processes are left");
-    }
-
-    /// Lets the bench use another user id range than its own, for configurations that name none.
-    pub fn uids_from(&mut self, base: u32) {
-        self.uids = base..base + UIDS;
     }
 
     /// Runs until every feature is done, and looks whether nobody is left and the ledger verifies.
@@ -333,6 +369,16 @@ impl Running<'_> {
         if !status.success() {
             self.fail("a good end");
         }
+    }
+
+    /// As [`Running::finish`], with the records afterwards.
+    ///
+    /// # Panics
+    /// As [`Running::finish`].
+    pub fn finish_with(self, bench: &Bench) -> Records {
+        self.finish();
+        bench.assert_nobody_left();
+        bench.records()
     }
 
     /// SIGKILL; nobody may be left after five seconds.

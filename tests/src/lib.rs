@@ -11,6 +11,7 @@ pub mod processes;
 pub mod records;
 pub mod repo;
 pub mod stock;
+pub mod terminal;
 pub mod workspace;
 
 use std::{

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    ops::Range,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -17,37 +16,43 @@ pub struct Process {
     pub line: String,
 }
 
-/// Processes that run under one of `uids`, or name `mark` in their arguments or environment. Zombies
-/// do not count.
-pub fn belonging(uids: &Range<u32>, mark: &Path) -> Vec<Process> {
+impl Process {
+    /// Whether its sandbox shows the clone of `role` of a state below `state`.
+    pub fn shows(&self, state: &Path, role: &str) -> bool {
+        let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", self.pid)).unwrap_or_default();
+        let (state, clone) = (state.to_string_lossy().into_owned(), format!("/roles/{role}/work "));
+        mounts.lines().any(|line| line.contains(&state) && line.contains(&clone))
+    }
+}
+
+/// Processes that name `mark`, a directory, in their arguments or environment, or whose sandbox shows
+/// something below it. Zombies do not count.
+pub fn belonging(mark: &Path) -> Vec<Process> {
     let mark = mark.to_string_lossy().into_owned();
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter_map(|pid| look(pid, uids, &mark)).collect()
+    pids.filter_map(|pid| look(pid, &mark)).collect()
 }
 
-fn look(pid: i32, uids: &Range<u32>, mark: &str) -> Option<Process> {
-    let read = |what: &str| fs::read(format!("/proc/{pid}/{what}")).ok();
-    let status = String::from_utf8_lossy(&read("status")?).into_owned();
-    let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).map(str::trim).map(str::to_owned);
-    if field("State:")?.starts_with('Z') {
-        return None;
-    }
-    let uid: u32 = field("Uid:")?.split_whitespace().next()?.parse().ok()?;
-    let line = String::from_utf8_lossy(&read("cmdline")?).replace('\0', " ");
-    let environment = String::from_utf8_lossy(&read("environ").unwrap_or_default()).into_owned();
-    let belongs = uids.contains(&uid) || line.contains(mark) || environment.contains(mark);
-    belongs.then_some(Process { pid, line })
+fn look(pid: i32, mark: &str) -> Option<Process> {
+    let read = |what: &str| {
+        let bytes = fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let line = read("cmdline").replace('\0', " ");
+    // A zombie has neither.
+    let belongs = ["cmdline", "environ", "mountinfo"].iter().any(|what| read(what).contains(mark));
+    (belongs && !line.is_empty()).then_some(Process { pid, line })
 }
 
 /// Waits until nothing belongs to the test any more.
 ///
 /// # Errors
 /// What is still there after `within`.
-pub fn gone(uids: &Range<u32>, mark: &Path, within: Duration) -> Result<(), Vec<Process>> {
+pub fn gone(mark: &Path, within: Duration) -> Result<(), Vec<Process>> {
     let until = Instant::now() + within;
     loop {
-        let left = belonging(uids, mark);
+        let left = belonging(mark);
         match (left.is_empty(), Instant::now() < until) {
             (true, _) => return Ok(()),
             (false, false) => return Err(left),

@@ -13,13 +13,10 @@ use std::path::Path;
 
 #[test]
 fn both_features_land_and_every_lie_is_refused() {
-    let mut bench = Bench::shell();
-    // The demonstration names no user ids of its own.
-    bench.uids_from(300_000);
-    let repo = Repo { path: bench.place("demo") };
-    bench.repo = repo.clone();
+    let bench = Bench::shell();
+    let repo = Repo { path: bench.state().join("demo") };
     let demo = workspace::root().join("config/demo.yaml");
-    let mut run = bench.run(&[&demo.to_string_lossy(), "--plain", "--until-done"]);
+    let mut run = bench.run_without_repository(&[&demo.to_string_lossy(), "--plain", "--until-done"]);
     let status = run.end(std::time::Duration::from_secs(180));
     assert!(status.success(), "{}", run.output());
     bench.assert_nobody_left();
@@ -67,7 +64,7 @@ fn signatures(bench: &Bench, repo: &Repo) {
         match words.as_slice() {
             [_, _] | [_, _, ""] => {}
             [commit, author, _, _] => {
-                assert!(gpg.signer(repo, commit).is_ok_and(|who| who == *author && who.starts_with("gate@")), "{line}");
+                assert!(gpg.signer(repo, commit).is_ok_and(|who| who == *author && who.starts_with("system@")), "{line}");
                 judged.0 += 1;
             }
             [commit, author, ..] => {

@@ -2,7 +2,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start programs: git, gpg and the program under test")]
 
+mod agents;
+mod attacks;
 mod audit;
 mod demo;
+mod gates;
 mod kills;
 mod smoke;
