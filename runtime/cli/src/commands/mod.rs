@@ -73,7 +73,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Init(args) => init::init(&place, &args),
         Command::Trust(args) => setup::trust(&place, &args),
         Command::Check(args) => setup::check(&place, &args),
-        Command::Doctor(args) => setup::doctor(&args),
+        Command::Doctor(args) => setup::doctor(&place, &args),
         Command::Status(args) => look::status(&place, args),
         Command::Ps(args) => look::ps(&place, args.json),
         Command::Logs(args) => look::logs(&place, &args),

@@ -3,17 +3,19 @@
 use super::{Place, now_ms, print};
 use crate::{
     args::{CheckArgs, DoctorArgs, TrustArgs},
+    compose::{Start, Trial, trial},
     confirm::confirm,
     error::CliError,
     exit::Exit,
     prerequisites,
     state::StateRoot,
     terminal::{Prompt as _, Terminal},
-    trust::{Candidate, ConfigSource, Review},
+    trust::{self, Candidate, ConfigSource, Review},
 };
 use foureyes_config::trust::describe;
 use foureyes_ports::text::clean_text;
-use std::{fmt::Write as _, process::ExitCode};
+use foureyes_protocol::testrun::{RunOutcome, TestStatus};
+use std::{fmt::Write as _, path::Path, process::ExitCode};
 
 /// Characters of a value that are shown.
 const LONGEST: usize = 160;
@@ -97,13 +99,13 @@ fn checked_json(candidate: &Candidate) -> String {
     format!("{report:#}\n")
 }
 
-pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, CliError> {
-    let state = StateRoot::from_env()?;
-    let mut report = prerequisites::look(state.path(), false);
+pub(super) fn doctor(place: &Place, args: &DoctorArgs) -> Result<ExitCode, CliError> {
+    let root = StateRoot::from_env()?;
+    let mut report = prerequisites::look(root.path(), false);
     if args.fix {
         let absent = report.findings.iter().filter(|f| !f.met);
         prerequisites::install(absent.filter_map(|f| f.package).collect())?;
-        report = prerequisites::look(state.path(), false);
+        report = prerequisites::look(root.path(), false);
     }
     let missing = report.missing().count();
     let text = match args.json {
@@ -111,5 +113,65 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, CliError> {
         false => report.text(),
     };
     print(&text)?;
-    Ok(if missing == 0 { Exit::Ok.into() } else { Exit::Prerequisite.into() })
+    if missing > 0 {
+        return Ok(Exit::Prerequisite.into());
+    }
+    match place.repository() {
+        Ok(repository) if !args.json => suite(&root, &repository),
+        _ => Ok(Exit::Ok.into()),
+    }
+}
+
+/// Tries the wall, and the suite once on the tip of the target branch in the gate sandbox.
+fn suite(root: &StateRoot, repository: &Path) -> Result<ExitCode, CliError> {
+    let source = ConfigSource::resolve(None, Some(repository)).unwrap_or(ConfigSource::Embedded("default"));
+    let config = trust::Candidate::read(&source)?.config;
+    let state = StateRoot::at(&root.path().join(format!("doctor-{}", std::process::id()))).of(repository);
+    state.create()?;
+    let start = Start {
+        state: state.clone(),
+        user_repo: repository.to_owned(),
+        name: "doctor".to_owned(),
+        config,
+        source: String::new(),
+        plays: std::collections::BTreeMap::new(),
+        advisory: false,
+        binary: std::env::current_exe()
+            .map_err(|e| CliError::new(Exit::Internal, "cannot find the program's own file").because(&e))?,
+    };
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let threads = threads.map_err(|e| CliError::new(Exit::Internal, "cannot start threads").because(&e))?;
+    let tried = threads.block_on(trial(start));
+    // What is left behind is removed by the next doctor's user with the state directory.
+    let _ = std::fs::remove_dir_all(state.root().parent().unwrap_or(state.root()));
+    let tried = tried.map_err(|e| CliError::new(Exit::Prerequisite, e.to_string()))?;
+    let (text, good) = said(&tried);
+    print(&text)?;
+    Ok(if good { Exit::Ok.into() } else { Exit::No.into() })
+}
+
+/// A trial in words, and whether a run can start from it.
+fn said(tried: &Trial) -> (String, bool) {
+    let held = tried.walls.iter().filter(|w| w.held).count();
+    let mut text = format!(
+        "ok      {:<16} {}, {held} of {} attacks stopped\n",
+        "sandbox",
+        tried.tier,
+        tried.walls.len()
+    );
+    text.extend(tried.note.iter().map(|note| format!("        {note}\n")));
+    let (line, good) = match tried.report.as_ref().map(|r| (r, &r.outcome)) {
+        None => ("none    suite            no test command is configured and none was recognised: only docs and chores can run; set gates.suite.command".to_owned(), false),
+        Some((report, RunOutcome::Completed { exit })) if report.per_test => {
+            let count = |status| report.count(status);
+            let (passed, failed) = (count(TestStatus::Passed), count(TestStatus::Failed));
+            let mark = if failed == 0 { "ok     " } else { "fails  " };
+            (format!("{mark} suite            {passed} passed, {failed} failed ({}, exit {exit})", report.adapter), true)
+        }
+        Some((report, RunOutcome::Completed { exit })) => (format!("ran     suite            exit code {exit} ({})", report.adapter), *exit == 0),
+        Some((_, RunOutcome::BuildFailed { message, .. })) => (format!("BROKEN  suite            the target branch does not build: {message}"), false),
+        Some((_, RunOutcome::BrokenEnvironment { message })) => (format!("BROKEN  suite            {message}"), false),
+        Some((_, RunOutcome::LimitExceeded { message })) => (format!("LIMIT   suite            {message}"), false),
+    };
+    (text + &line + "\n", good)
 }

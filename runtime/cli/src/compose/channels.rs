@@ -8,7 +8,7 @@ use foureyes_gateway::ChannelHandlers;
 use foureyes_policies::{features::Features, push as rules};
 use foureyes_ports::{
     governance::Draft,
-    vcs::{PushLimits, PushOutcome, PushRequest, RefUpdate, Refusal, Vcs, Visible},
+    vcs::{self, Permit, PushLimits, PushRequest, RefUpdate, Refusal, Vcs, Visible},
 };
 use foureyes_protocol::{
     Address, Code, FeatureId, PrincipalId, Priority, Reason,
@@ -18,16 +18,16 @@ use foureyes_vcs::openpgp::{
     answer, payload,
     wire::{Answer, SignRequest, Verb, VerifyRequest, serve_sign, serve_verify},
 };
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{net::UnixStream, runtime::Handle};
 
 /// The name of the one repository that agents may name.
 pub const REPOSITORY: &str = "repo";
 /// A fetch that takes longer is ended.
 const FETCH_TIME: Duration = Duration::from_secs(120);
+/// How often the record of a push is tried while the registry is being restarted, and how long apart.
+const RECORD_TRIES: u32 = 20;
+const RECORD_AGAIN: Duration = Duration::from_millis(100);
 
 /// Serves git and signatures for all roles.
 #[derive(Clone)]
@@ -36,11 +36,24 @@ pub struct Channels {
     runtime: Handle,
 }
 
+/// The lock of a branch, given back when dropped: also by a push that fails after it was judged.
+struct Held<'a> {
+    channels: &'a Channels,
+    scope: String,
+    token: u64,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.channels.release(&self.scope, self.token, "done");
+    }
+}
+
 /// What the judge of an accepted push leaves for its record.
-struct Accepted {
+struct Accepted<'a> {
     feature: FeatureId,
     pushed: Pushed,
-    scope: String,
+    _held: Held<'a>,
 }
 
 impl Channels {
@@ -51,60 +64,56 @@ impl Channels {
 
     /// Serves one push on a thread that may block: one at a time, under the lock of its branch.
     fn push(&self, role: &PrincipalId, stream: &std::os::unix::net::UnixStream) {
-        let accepted: Mutex<Option<Accepted>> = Mutex::new(None);
-        let judge = |request: &PushRequest, view: &dyn Vcs| {
-            let judged = self.judge(role, request, view);
-            match judged {
-                Ok(ok) => {
-                    *accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(ok);
-                    Ok(())
+        let judge = |request: &PushRequest, view: &dyn Vcs| -> Result<Permit<'_>, Refusal> {
+            match self.judge(role, request, view) {
+                Ok(accepted) => {
+                    let updates = request.updates.clone();
+                    Ok(Box::new(move |go| self.land(&accepted, &updates, go)))
                 }
                 Err(reason) => {
                     self.refused(role, request, &reason);
-                    Err(Refusal { lines: vec![reason.to_string()] })
+                    Err(refusal(&reason))
                 }
             }
         };
         let vcs = self.core.context().ports.vcs.clone();
-        let outcome = vcs.serve_push(role, stream, &PushLimits::default(), &judge);
-        let accepted = accepted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match (outcome, accepted) {
-            (Ok(PushOutcome::Accepted(updates)), Some(accepted)) => self.record(accepted, &updates),
-            (other, Some(accepted)) => {
-                tracing::info!(%role, ?other, "an accepted push did not land");
-                self.release(&accepted.scope, accepted.pushed.token, "did not land");
-            }
-            (Err(error), None) => tracing::info!(%role, %error, "a push failed"),
-            (Ok(_), None) => {}
+        if let Err(error) = vcs.serve_push(role, stream, &PushLimits::default(), &judge) {
+            tracing::info!(%role, %error, "a push failed");
         }
     }
 
-    fn judge(&self, role: &PrincipalId, request: &PushRequest, view: &dyn Vcs) -> Result<Accepted, Reason> {
-        let context = self.core.context();
-        let features = self.core.features();
-        let find = |id: &str| FeatureId::new(id).ok().and_then(|id| features.by_id.get(&id));
+    fn judge(
+        &self,
+        role: &PrincipalId,
+        request: &PushRequest,
+        view: &dyn Vcs,
+    ) -> Result<Accepted<'_>, Reason> {
+        let main = self.core.context().facts.main_ref();
         let updates = push::updates(request);
-        let (feature, new) = rules::target(role, &updates, &context.facts.main_ref(), &find)?;
+        let target = |features: &Features| {
+            let find = |id: &str| FeatureId::new(id).ok().and_then(|id| features.by_id.get(&id));
+            rules::target(role, &updates, &main, &find).map(|(feature, new)| (feature.id.clone(), new))
+        };
+        let (id, new) = target(&self.core.features())?;
         self.runtime.block_on(self.core.may_act(role))?;
-        let scope = feature.id.branch();
-        let hold = self.runtime.block_on(self.core.lock(&scope, role))?;
-        let judged = self.judge_content(role, feature, &features, &updates[0], &new, hold.token, view);
-        let kept = judged.and_then(|pushed| {
-            let commits =
-                vec![RateKind::Commits; usize::try_from(pushed.commits).unwrap_or(usize::MAX).min(10_000)];
-            self.runtime.block_on(self.core.take(role, commits))?;
-            // The last word before the ref moves: the token is still in force and nothing is frozen.
-            self.runtime.block_on(self.core.check_token(&scope, role, hold.token))?;
-            self.runtime.block_on(self.core.may_act(role))?;
-            Ok(pushed)
-        });
-        match kept {
-            Ok(pushed) => Ok(Accepted { feature: feature.id.clone(), pushed, scope }),
-            Err(reason) => {
-                self.release(&scope, hold.token, "refused");
-                Err(reason)
-            }
-        }
+        let scope = id.branch();
+        let token = self.runtime.block_on(self.core.lock(&scope, role))?.token;
+        let held = Held { channels: self, scope, token };
+        // The lock may have been long in coming: what is judged is how things stand now.
+        let features = self.core.features();
+        target(&features)?;
+        let feature = features
+            .by_id
+            .get(&id)
+            .ok_or_else(|| Reason::new(Code::PushUnassigned, format!("there is no feature {id}")))?;
+        let pushed = self.judge_content(role, feature, &features, &updates[0], &new, token, view)?;
+        let commits =
+            vec![RateKind::Commits; usize::try_from(pushed.commits).unwrap_or(usize::MAX).min(10_000)];
+        self.runtime.block_on(self.core.take(role, commits))?;
+        // The last word before the ref moves: the token is still in force and nothing is frozen.
+        self.runtime.block_on(self.core.check_token(&held.scope, role, token))?;
+        self.runtime.block_on(self.core.may_act(role))?;
+        Ok(Accepted { feature: id, pushed, _held: held })
     }
 
     #[allow(clippy::too_many_arguments, reason = "the facts of one push, each from another place")]
@@ -129,23 +138,59 @@ impl Channels {
         Ok(pushed)
     }
 
-    /// The ref has moved: the record follows. If it is not admitted (a freeze came between), the ref
-    /// goes back.
-    fn record(&self, accepted: Accepted, updates: &[RefUpdate]) {
-        let Accepted { feature, pushed, scope } = accepted;
-        let (token, role) = (pushed.token, pushed.by.clone());
-        let draft = Draft::new(Address::system(), pushed).about(feature);
-        if let Err(reason) = self.runtime.block_on(self.core.say_all(vec![draft])) {
-            tracing::warn!(%role, %reason, "a push is taken back");
-            let back: Vec<RefUpdate> = updates
-                .iter()
-                .map(|u| RefUpdate { name: u.name.clone(), old: u.new.clone(), new: u.old.clone() })
-                .collect();
-            if let Err(error) = self.core.context().ports.vcs.update_refs(&back) {
-                tracing::error!(%error, "a push that was not admitted could not be taken back; the next start adopts or drops it");
+    /// Moves the ref unless everything is frozen (a freeze waits for the end of the move), then keeps
+    /// the record, before the client is told anything. If it is not admitted because a freeze came
+    /// between, the ref goes back.
+    fn land(
+        &self,
+        accepted: &Accepted<'_>,
+        updates: &[RefUpdate],
+        go: &mut dyn FnMut() -> vcs::Result<()>,
+    ) -> Result<vcs::Result<()>, Refusal> {
+        let Some(moved) = self.core.context().refs.unless_frozen(go) else {
+            let frozen = Reason::new(Code::Frozen, "everything was frozen meanwhile: nothing moves");
+            return Err(refusal(&frozen));
+        };
+        if moved.is_err() {
+            return Ok(moved);
+        }
+        self.record(accepted).map(Ok).map_err(|reason| {
+            tracing::warn!(role = %accepted.pushed.by, %reason, "the record of a push was not admitted");
+            if reason.code == Code::Frozen {
+                self.take_back(updates);
+            }
+            refusal(&reason)
+        })
+    }
+
+    fn record(&self, accepted: &Accepted<'_>) -> Result<(), Reason> {
+        let Accepted { feature, pushed, .. } = accepted;
+        let mut tries = 1;
+        loop {
+            let draft = Draft::new(Address::system(), pushed.clone()).about(feature.clone());
+            match self.runtime.block_on(self.core.say_all(vec![draft])) {
+                // The registry is being restarted: it may have taken the record, or not.
+                Err(reason) if reason.code == Code::Broken && tries < RECORD_TRIES => {
+                    tries += 1;
+                    self.runtime.block_on(tokio::time::sleep(RECORD_AGAIN));
+                    let known = self.core.features().by_id.get(feature).and_then(|f| f.push.clone());
+                    if known.is_some_and(|p| p.change.head == pushed.change.head) {
+                        return Ok(());
+                    }
+                }
+                said => return said.map(drop),
             }
         }
-        self.release(&scope, token, "done");
+    }
+
+    fn take_back(&self, updates: &[RefUpdate]) {
+        let back: Vec<RefUpdate> = updates
+            .iter()
+            .map(|u| RefUpdate { name: u.name.clone(), old: u.new.clone(), new: u.old.clone() })
+            .collect();
+        if let Err(error) = self.core.context().ports.vcs.update_refs(&back) {
+            tracing::error!(%error, "a push that was not admitted could not be taken back; a later start adopts it");
+        }
     }
 
     fn release(&self, scope: &str, token: u64, why: &str) {
@@ -223,6 +268,10 @@ impl Channels {
             .await?;
         Ok(answer::signed(&made))
     }
+}
+
+fn refusal(reason: &Reason) -> Refusal {
+    Refusal { lines: vec![reason.to_string()] }
 }
 
 #[async_trait]

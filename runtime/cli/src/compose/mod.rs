@@ -5,8 +5,10 @@ mod governance;
 mod launcher;
 mod push;
 mod recover;
+mod trial;
 
 pub use governance::CoreGovernance;
+pub use trial::{Trial, trial};
 
 use crate::state::StateDir;
 use foureyes_actors::{
