@@ -106,7 +106,7 @@ fn look(repository: &Path) -> Found {
     let words = |text: &str| Some(text.split(' ').map(str::to_owned).collect());
     // The adapters of Rust and Python know their commands themselves.
     let (adapter, test) =
-        if has("Cargo.toml") || has("pyproject.toml") || has("setup.py") || has("pytest.ini") {
+        if has("Cargo.toml") || has("pyproject.toml") || has("setup.py") || python_tests(repository) {
             ("auto", None)
         } else if has("go.mod") {
             ("generic", words("go test ./..."))
@@ -120,6 +120,17 @@ fn look(repository: &Path) -> Found {
             ("none", None)
         };
     Found { branch, remote, test, adapter }
+}
+
+/// Whether there are Python tests where they usually lie.
+fn python_tests(repository: &Path) -> bool {
+    let named = |dir: &Path| {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        entries
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .any(|n| n.starts_with("test_") && n.ends_with(".py"))
+    };
+    ["", "test", "tests"].iter().any(|dir| named(&repository.join(dir)))
 }
 
 /// Whether a configuration can name the branch; the one that HEAD names need not be written.
@@ -151,11 +162,11 @@ fn yaml(answers: &Answers) -> String {
          version: 1\n\n\
          repository:\n  # The branch that changes land on.\n  target_branch: {branch}\n\n\
          # What is done with a change that has passed all gates:\n\
-         #   branch  a branch agents/<feature>, which you merge yourself\n\
+         #   branch  the branch foureyes/<target>, which you merge yourself\n\
          #   main    the target branch is moved forward\n\
          #   push    the target branch is pushed to the remote\n\
          deliver: {deliver}\n\n\
-         agents:\n  # The program of every role: claude, command, acp or scripted.\n  backend: {{kind: claude}}\n\n\
+         agents:\n  # The program of every role: command or scripted; claude and acp come with a later version.\n  backend: {{kind: claude}}\n\n\
          gates:\n  suite:\n    # auto (Rust and Python are found), libtest, pytest, unittest or generic.\n    adapter: {adapter}\n\
          \x20   # The test command, word by word; empty: the adapter's own.\n    command: [{test}]\n",
         deliver = answers.deliver,
