@@ -107,7 +107,11 @@ impl Bench {
         self.play("dev-a", "dev", play).play("dev-b", "dev", play)
     }
 
-    fn config_file(&self) -> PathBuf {
+    /// Writes the configuration as it is now.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn config_file(&self) -> PathBuf {
         let file = self.dir.path().join("config.yaml");
         fs::write(&file, serde_json::to_string_pretty(&self.config).expect("JSON")).expect("a configuration");
         file
