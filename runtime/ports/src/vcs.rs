@@ -436,7 +436,18 @@ pub struct Refusal {
 /// Decides on a push. The second argument is the repository as it would be, with the incoming
 /// objects in quarantine: nothing of them, nor of what is written through it, is kept unless the
 /// answer is `Ok`. It outlives no call, and refs are never moved through it. May take seconds.
-pub type Judge<'a> = &'a dyn Fn(&PushRequest, &dyn Vcs) -> Result<(), Refusal>;
+pub type Judge<'a> = &'a dyn Fn(&PushRequest, &dyn Vcs) -> Result<Permit<'a>, Refusal>;
+
+/// What an accepting judge leaves: it is called once the objects are kept, moves the refs by calling
+/// what it is given at most once, and answers before the client is told anything. So whoever judges
+/// can still refuse in the instant of the move, and keep a record before the push counts as done.
+pub type Permit<'a> = Box<dyn FnOnce(&mut dyn FnMut() -> Result<()>) -> Result<Result<()>, Refusal> + 'a>;
+
+/// A permit with nothing more to say.
+#[must_use]
+pub fn permit<'a>() -> Permit<'a> {
+    Box::new(|go| Ok(go()))
+}
 
 /// How a push ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

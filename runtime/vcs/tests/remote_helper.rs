@@ -3,7 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start real programs and measure real time")]
 
-use foureyes_ports::vcs::{ObjectFormat, PushLimits, PushOutcome, Vcs, Visible};
+use foureyes_ports::vcs::{ObjectFormat, PushLimits, PushOutcome, Vcs, Visible, permit};
 use foureyes_protocol::PrincipalId;
 use foureyes_vcs::git::{GitRepository, find_git, remote_helper};
 use std::{
@@ -58,7 +58,7 @@ impl World {
             let role = PrincipalId::new("dev-a").expect("name");
             if line.contains("receive-pack") {
                 let outcome =
-                    self.repository.serve_push(&role, &stream, &PushLimits::default(), &|_, _| Ok(()));
+                    self.repository.serve_push(&role, &stream, &PushLimits::default(), &|_, _| Ok(permit()));
                 assert!(matches!(outcome.expect("served"), PushOutcome::Accepted(_)));
             } else {
                 let time = Duration::from_secs(20);

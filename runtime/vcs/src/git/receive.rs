@@ -162,9 +162,10 @@ fn take(
     let incoming = repository.with_quarantine(quarantine.path());
     check_objects(&incoming, updates)?;
     let request = PushRequest { role: role.clone(), updates: updates.to_vec() };
-    judge(&request, &incoming).map_err(|Refusal { lines }| Stop::Refused(lines))?;
+    let no = |Refusal { lines }: Refusal| Stop::Refused(lines);
+    let permit = judge(&request, &incoming).map_err(no)?;
     keep(repository, &quarantine)?;
-    repository.move_refs(updates).map_err(|error| match error {
+    permit(&mut || repository.move_refs(updates)).map_err(no)?.map_err(|error| match error {
         VcsError::RefMoved { .. } => refused(&error.to_string()),
         other => Stop::Broken(other),
     })

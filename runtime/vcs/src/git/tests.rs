@@ -14,8 +14,8 @@ use super::{
     testing::{Bench, gits, id, plain_git, system_at},
 };
 use foureyes_ports::vcs::{
-    CloneSpec, DeliveryTarget, ImportKind, Merge, NewBlob, NewCommit, ObjectFormat, PushLimits, PushOutcome,
-    PushRequest, RefUpdate, Refusal, Vcs, VcsError, Visible,
+    CloneSpec, DeliveryTarget, ImportKind, Merge, NewBlob, NewCommit, ObjectFormat, Permit, PushLimits,
+    PushOutcome, PushRequest, RefUpdate, Refusal, Vcs, VcsError, Visible, permit,
 };
 use foureyes_protocol::{CommitId, FileChange, PrincipalId, change::FileStatus};
 use proptest::prelude::*;
@@ -27,8 +27,8 @@ use std::{
 
 const FEATURE: &str = "refs/heads/feature/login";
 
-fn accept(_: &PushRequest, _: &dyn Vcs) -> Result<(), Refusal> {
-    Ok(())
+fn accept<'a>(_: &PushRequest, _: &dyn Vcs) -> Result<Permit<'a>, Refusal> {
+    Ok(permit())
 }
 
 fn file<'a>(files: &'a [FileChange], path: &str) -> &'a FileChange {

@@ -31,7 +31,7 @@ fn an_accepted_push_moves_its_ref() {
             assert_eq!(merged, Merge::Clean { tree: view.commit_info(&tip).expect("info").tree });
             let note = NewBlob { path: "note".into(), mode: 0o100_644, content: b"judged\n".to_vec() };
             *composed.borrow_mut() = Some(view.compose_tree_with_blobs(&tip, &[note]).expect("compose"));
-            Ok(())
+            Ok(permit())
         };
         let (outcome, client) = bench.push(&clone, &["feature/login"], &judge);
         let told = String::from_utf8_lossy(&client.stderr);
@@ -85,7 +85,7 @@ fn force_deletion_tags_and_other_refs_never_reach_the_judge() {
     let before = bench.repo.refs("refs/").expect("refs");
     bench.git_at(&clone, &["commit", "-q", "--amend", "-m", "rewritten"]);
     bench.git_at(&clone, &["tag", "v1"]);
-    let judge = |_: &PushRequest, _: &dyn Vcs| -> Result<(), Refusal> { panic!("asked") };
+    let judge = |_: &PushRequest, _: &dyn Vcs| -> Result<Permit<'_>, Refusal> { panic!("asked") };
     for (args, says) in [
         (&["-f", "feature/login"][..], "would lose commits"),
         (&["--delete", "feature/login"], "not deleted by a push"),
@@ -108,12 +108,24 @@ fn two_pushes_of_one_ref_do_not_both_land() {
     let race = |_: &PushRequest, _: &dyn Vcs| {
         let other = RefUpdate { name: FEATURE.into(), old: None, new: main.clone() };
         bench.repo.update_refs(&[other]).expect("the other push");
-        Ok(())
+        Ok(permit())
     };
     let (outcome, _) = bench.push(&clone, &["feature/login"], &race);
     let PushOutcome::Refused { lines, .. } = outcome.expect("served") else { panic!("accepted") };
     assert!(lines[0].contains("moved meanwhile"), "{lines:?}");
     assert_ne!(bench.repo.ref_value(FEATURE).expect("ref"), Some(tip));
+}
+
+#[test]
+fn a_permit_may_refuse_in_the_instant_of_the_move() {
+    let (bench, clone, _) = pushing(&gits()[0]);
+    let late = |_: &PushRequest, _: &dyn Vcs| -> Result<Permit<'_>, Refusal> {
+        Ok(Box::new(|_| Err(Refusal { lines: vec!["everything is frozen".to_owned()] })))
+    };
+    let (outcome, client) = bench.push(&clone, &["feature/login"], &late);
+    assert!(matches!(outcome.expect("served"), PushOutcome::Refused { .. }));
+    assert!(String::from_utf8_lossy(&client.stderr).contains("everything is frozen"));
+    assert_eq!(bench.repo.ref_value(FEATURE).expect("ref"), None);
 }
 
 #[test]
