@@ -7,7 +7,8 @@ pub type Files<'a> = &'a [(&'a str, &'a str)];
 
 /// Steps that commit these files on the feature's branch and push.
 pub fn push(message: &str, files: Files<'_>) -> Vec<Value> {
-    let files: Map<String, Value> = files.iter().map(|(path, text)| ((*path).to_owned(), json!(text))).collect();
+    let files: Map<String, Value> =
+        files.iter().map(|(path, text)| ((*path).to_owned(), json!(text))).collect();
     vec![json!({"branch": {}}), json!({"write": files}), json!({"commit": message}), json!({"push": {}})]
 }
 

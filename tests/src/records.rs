@@ -97,7 +97,8 @@ impl Records {
             let body: String = format!("{:?}", e.body).chars().take(400).collect();
             format!("{i:>4} {} -> {} {feature} {body}\n", e.from, e.to)
         };
-        let quiet = |e: &Envelope| matches!(e.body, Body::LockGrant(_) | Body::LockRelease(_) | Body::Signed(_));
+        let quiet =
+            |e: &Envelope| matches!(e.body, Body::LockGrant(_) | Body::LockRelease(_) | Body::Signed(_));
         self.0.iter().enumerate().filter(|(_, e)| !quiet(e)).map(line).collect()
     }
 }

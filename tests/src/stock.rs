@@ -44,7 +44,13 @@ impl Gpg {
     /// What git and gpg said instead.
     pub fn signer(&self, repo: &Repo, commit: &str) -> Result<String, String> {
         let mut git = git_in(&repo.path);
-        let output = git.env("GNUPGHOME", &self.home).args(["-c", "gpg.program=gpg", "verify-commit", "--raw", commit]);
+        let output = git.env("GNUPGHOME", &self.home).args([
+            "-c",
+            "gpg.program=gpg",
+            "verify-commit",
+            "--raw",
+            commit,
+        ]);
         let output: Output = output.output().expect("git starts");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let good = text.lines().find_map(|l| l.strip_prefix("[GNUPG:] GOODSIG "));

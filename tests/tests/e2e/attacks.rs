@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 /// Steps that all run, whatever becomes of each of them.
 fn tries(steps: &[&str]) -> Vec<Value> {
-    let quiet = |s: &&str| json!({"run": ["/bin/sh", "-c", format!("({s}) >>\"$HOME/attacks.log\" 2>&1; true")]});
+    let quiet =
+        |s: &&str| json!({"run": ["/bin/sh", "-c", format!("({s}) >>\"$HOME/attacks.log\" 2>&1; true")]});
     steps.iter().map(quiet).collect()
 }
 
@@ -45,7 +46,10 @@ fn no_push_but_the_own_feature_lands() {
     first.extend([json!({"push": {}})]);
     let green = [
         plays::push("feat: note", &[("note.txt", "done\n")]),
-        tries(&["git commit -q --amend -m rewritten && git push --force origin HEAD:refs/heads/feature/note; git reset -q --hard ORIG_HEAD", "git push origin :refs/heads/feature/note"]),
+        tries(&[
+            "git commit -q --amend -m rewritten && git push --force origin HEAD:refs/heads/feature/note; git reset -q --hard ORIG_HEAD",
+            "git push origin :refs/heads/feature/note",
+        ]),
     ];
     let attacker = plays::dev(&[assigned("note", first), verdict("note", "RED", "passed", green.concat())]);
     bench.config["freeze"] = json!({"bypass_attempts": 1000});
@@ -55,7 +59,9 @@ fn no_push_but_the_own_feature_lands() {
     let who = records.pushes("note")[0].by.to_string();
     let log = bench.home_of(&who).join("attacks.log");
     let log = std::fs::read_to_string(log).expect("what git said to the attacker");
-    for (said, attempts) in [("[remote rejected]", 12), ("gpg failed to sign", 1), ("does not appear to be a git repository", 1)] {
+    for (said, attempts) in
+        [("[remote rejected]", 12), ("gpg failed to sign", 1), ("does not appear to be a git repository", 1)]
+    {
         assert!(log.matches(said).count() >= attempts, "{said}\n{log}");
     }
     for code in [Code::PushMain, Code::PushRef, Code::PushUnassigned, Code::PushUnsigned] {
@@ -89,7 +95,9 @@ fn nobody_signs_their_own_work_or_speaks_for_others() {
     let records = bench.finish();
     let who = records.pushes("note")[0].by.to_string();
     assert!(records.refused(&who, Code::SelfApproval), "{}", records.lines());
-    for verdict in records.verdicts("note").iter().filter(|v| v.outcome == Outcome::Passed && v.gate > Gate::Spec) {
+    for verdict in
+        records.verdicts("note").iter().filter(|v| v.outcome == Outcome::Passed && v.gate > Gate::Spec)
+    {
         assert!(verdict.signers.iter().all(|s| s.as_str() != who), "{verdict:?}");
     }
     let forged = records.0.iter().filter(|e| format!("{:?}", e.body).contains("this is not from me"));

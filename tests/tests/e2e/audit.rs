@@ -1,10 +1,10 @@
 //! A ledger in which anything was changed is found out, and nothing more is decided on it.
 
+use foureyes_ledger::verify::{VerifyOptions, verify_file};
 use foureyes_tests::{
     bench::{self, Bench},
     plays,
 };
-use foureyes_ledger::verify::{VerifyOptions, verify_file};
 use std::{fs, path::Path, time::Duration};
 
 /// The ledger verifies; a copy with one byte of one record changed does not.
@@ -68,7 +68,14 @@ fn a_second_runtime_on_the_same_state_refuses() {
     assert!(!status.success(), "{}", second.output());
     assert!(first.ended().is_none(), "the first one ended: {}", first.output());
     first.until("the work is assigned", |r| {
-        !r.bodies(|b| if let foureyes_protocol::Body::TaskAssignment(t) = b { (!t.paths.is_empty() || t.branch.is_some()).then_some(()) } else { None }).is_empty()
+        !r.bodies(|b| {
+            if let foureyes_protocol::Body::TaskAssignment(t) = b {
+                (!t.paths.is_empty() || t.branch.is_some()).then_some(())
+            } else {
+                None
+            }
+        })
+        .is_empty()
     });
     first.kill();
 }

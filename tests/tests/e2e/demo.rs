@@ -2,13 +2,7 @@
 
 use crate::audit;
 use foureyes_protocol::{Code, Gate};
-use foureyes_tests::{
-    bench::Bench,
-    records::Records,
-    repo::Repo,
-    stock::Gpg,
-    workspace,
-};
+use foureyes_tests::{bench::Bench, records::Records, repo::Repo, stock::Gpg, workspace};
 use std::path::Path;
 
 #[test]
@@ -47,7 +41,11 @@ fn delivered(records: &Records, repo: &Repo) {
         assert_eq!(records.merged(feature).len(), 1, "{feature}");
     }
     let tip = repo.git(&["rev-parse", "main"]);
-    let last = records.merged("statistics").into_iter().chain(records.merged("clamp")).any(|m| m.commit.as_str() == tip);
+    let last = records
+        .merged("statistics")
+        .into_iter()
+        .chain(records.merged("clamp"))
+        .any(|m| m.commit.as_str() == tip);
     assert!(last, "main is not a merge of the runtime");
     assert_eq!(repo.git(&["status", "--porcelain"]), "");
     assert!(repo.try_git(&["fsck", "--strict", "--no-dangling"]).status.success());
@@ -64,11 +62,17 @@ fn signatures(bench: &Bench, repo: &Repo) {
         match words.as_slice() {
             [_, _] | [_, _, ""] => {}
             [commit, author, _, _] => {
-                assert!(gpg.signer(repo, commit).is_ok_and(|who| who == *author && who.starts_with("system@")), "{line}");
+                assert!(
+                    gpg.signer(repo, commit).is_ok_and(|who| who == *author && who.starts_with("system@")),
+                    "{line}"
+                );
                 judged.0 += 1;
             }
             [commit, author, ..] => {
-                assert!(gpg.signer(repo, commit).is_ok_and(|who| who == *author && who.starts_with("dev-")), "{line}");
+                assert!(
+                    gpg.signer(repo, commit).is_ok_and(|who| who == *author && who.starts_with("dev-")),
+                    "{line}"
+                );
                 judged.1 += 1;
             }
             _ => {}

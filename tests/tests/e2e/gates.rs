@@ -81,3 +81,32 @@ fn a_broken_environment_is_never_red() {
     assert!(red.into_iter().all(|v| v.outcome == Outcome::Broken), "{}", records.lines());
     run.kill();
 }
+
+const CRATE: &[(&str, &str)] = &[
+    ("Cargo.toml", "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"),
+    ("Cargo.lock", "version = 3\n\n[[package]]\nname = \"tiny\"\nversion = \"0.1.0\"\n"),
+    ("src/lib.rs", "//! Tiny.\n"),
+    (".gitignore", "target\n"),
+];
+
+/// A test that prints what a test harness prints and leaves with exit code 0 has not passed.
+#[test]
+fn a_test_that_forges_the_harness_never_passes() {
+    let mut bench = Bench::with(CRATE);
+    bench.config["gates"] = json!({});
+    let forged = "#[test]\nfn forged() {\n    println!(\"test forged ... ok\\n\\ntest result: ok. 1 passed; 0 failed; 0 ignored\");\n    assert!(tiny::there());\n}\n";
+    let leaves = forged.replace("assert!(tiny::there());", "std::process::exit(i32::from(!tiny::there()));");
+    let code = "//! Tiny.\n\n/// It is.\npub fn there() -> bool {\n    true\n}\n";
+    let rules = [
+        assigned("note", push("test: forged", &[("tests/forged.rs", &leaves)])),
+        verdict("note", "RED", "passed", push("feat: there", &[("src/lib.rs", code)])),
+    ];
+    bench.task("note").devs(&dev(&rules));
+    let mut run = bench.start();
+    run.until("it is sent back", |r| {
+        r.verdict("note", Gate::Green, Outcome::Returned) || r.verdict("note", Gate::Red, Outcome::Returned)
+    });
+    let records = bench.records();
+    assert!(!records.verdict("note", Gate::Green, Outcome::Passed), "{}", records.lines());
+    run.kill();
+}

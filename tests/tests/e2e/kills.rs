@@ -46,7 +46,8 @@ fn five_kills_at_any_time_change_nothing() {
     let mut bench = Bench::shell();
     let rules = [plays::note("one"), plays::note("two")].concat();
     bench.task("one").task("two").devs(&plays::dev(&rules));
-    let mut seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").subsec_nanos();
+    let mut seed =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").subsec_nanos();
     for _ in 0..5 {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let after = Duration::from_millis(u64::from(seed >> 16) % 5_000);

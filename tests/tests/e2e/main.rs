@@ -5,7 +5,10 @@
 mod agents;
 mod attacks;
 mod audit;
+mod crates;
 mod demo;
 mod gates;
 mod kills;
+mod kinds;
 mod smoke;
+mod worlds;

@@ -12,10 +12,20 @@ use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 /// Hooks of the user's repository, which would betray themselves.
 fn with_hooks(bench: &Bench) {
     let hooks = bench.repo.path.join(".git/hooks");
-    for name in ["pre-receive", "update", "post-receive", "reference-transaction", "post-checkout", "pre-commit", "post-merge", "fsmonitor-watchman"] {
+    for name in [
+        "pre-receive",
+        "update",
+        "post-receive",
+        "reference-transaction",
+        "post-checkout",
+        "pre-commit",
+        "post-merge",
+        "fsmonitor-watchman",
+    ] {
         let file = hooks.join(name);
         fs::create_dir_all(&hooks).expect("the hooks");
-        fs::write(&file, format!("#!/bin/sh\necho {name} >> {}\n", bench.place("ran").display())).expect("a hook");
+        fs::write(&file, format!("#!/bin/sh\necho {name} >> {}\n", bench.place("ran").display()))
+            .expect("a hook");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a hook");
     }
     bench.repo.git(&["config", "core.fsmonitor", &format!("touch {}", bench.place("ran").display())]);
@@ -28,7 +38,10 @@ fn a_strange_repository_works_as_any_other() {
     let mut bench = Bench::at("Mein Projekt für Übung", "master", SHELL);
     let library = Repo::with(&bench.place("library"), "main", &[("lib.txt", "a library\n")]);
     bench.repo.git(&["submodule", "add", "-q", &library.path.to_string_lossy(), "library"]);
-    bench.repo.commit("A submodule", &[(".agents/config.yaml", "version: 1\nroles: []\nfreeze: {bypass_attempts: 1000000}\n")]);
+    bench.repo.commit(
+        "A submodule",
+        &[(".agents/config.yaml", "version: 1\nroles: []\nfreeze: {bypass_attempts: 1000000}\n")],
+    );
     with_hooks(&bench);
     bench.task("note").devs(&dev(&plays::note("note")));
     let records = bench.finish();
