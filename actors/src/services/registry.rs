@@ -106,11 +106,16 @@ impl Registry {
         for entry in self.core.journal.since(0) {
             self.fold(&entry);
         }
+        // A freeze holds until the record that lifts it is durable.
+        let frozen = self.veto.frozen.is_some();
+        for entry in Vec::from(self.syncing.clone()) {
+            self.fold(&entry);
+        }
         if self.admission.epoch != self.core.facts.epoch {
             self.admission.epoch = self.core.facts.epoch;
             self.admission.seqs.clear();
         }
-        self.core.refs.set(self.veto.frozen.is_some());
+        self.core.refs.set(frozen || self.veto.frozen.is_some());
     }
 
     fn fold(&mut self, entry: &Entry) {
@@ -185,10 +190,11 @@ impl Registry {
                 hash: s.hash,
             })
             .collect();
-        entries.iter().for_each(|e| self.fold(e));
         let receipts: Vec<Receipt> =
             entries.iter().map(|e| Receipt { id: e.record.envelope.id, record: e.record.index }).collect();
-        self.syncing.extend(entries);
+        // Noted before anything can panic: the ledger has them, so a restart must know of them.
+        self.syncing.extend(entries.iter().cloned());
+        entries.iter().for_each(|e| self.fold(e));
         Box::pin(ticket.into_actor(self).map(move |result, registry, ctx| match result {
             Ok(head) => {
                 // The first of a group shows the whole group, so that everybody is told once for all.
@@ -265,9 +271,12 @@ impl Actor for Registry {
 }
 
 impl Restartable for Registry {
+    /// What has its place in the ledger and is not shown yet stays: without it the journal would miss
+    /// records that are durable, a freeze among them. What waits for the disk still is shown with the
+    /// next record, which is that of this restart at the latest.
     fn rebuild(&mut self, _: &mut Context<Self>, _: &ExitCause) {
-        self.syncing.clear();
         self.refold();
+        self.publish_below(self.core.ports.ledger.head().index);
     }
 }
 crate::supervised!(Registry);
@@ -367,6 +376,9 @@ impl Handler<SubmitSealed> for Registry {
             }
             Ok(Seen::Same(record)) => return Box::pin(fut::ready(Ok(Receipt { id: envelope.id, record }))),
             Ok(Seen::New) => {}
+        }
+        if let Err(reason) = without_secrets(&envelope.body) {
+            return refused(self.refuse(&envelope, reason, ctx));
         }
         match self.family(&channel) {
             Ok(family) => self.rate_then(envelope, family, ctx, |registry, envelope, ctx| {
