@@ -69,7 +69,7 @@ pub struct LockManager {
     core: Core,
     registry: Addr<Registry>,
     locks: Locks,
-    waiting: HashMap<(String, u64), oneshot::Sender<Hold>>,
+    waiting: HashMap<(String, u64), (PrincipalId, oneshot::Sender<Hold>)>,
     asked: HashMap<PrincipalId, VecDeque<u64>>,
 }
 
@@ -93,7 +93,7 @@ impl LockManager {
         let (now, lease) = (self.now(), self.lease());
         let expired = self.locks.hold(scope).filter(|h| h.until_ms <= now).cloned();
         while let Some((ticket, hold)) = self.locks.advance(scope, now, lease) {
-            if let Some(waiting) = self.waiting.remove(&(scope.to_owned(), ticket)) {
+            if let Some((_, waiting)) = self.waiting.remove(&(scope.to_owned(), ticket)) {
                 let _ = waiting.send(hold);
                 break;
             }
@@ -203,7 +203,7 @@ impl Handler<Acquire> for LockManager {
                 let _ = sender.send(hold);
             }
             Asked::Queued(ticket) => {
-                self.waiting.insert((scope.clone(), ticket), sender);
+                self.waiting.insert((scope.clone(), ticket), (who, sender));
             }
         }
         self.arm(ctx);
@@ -211,12 +211,21 @@ impl Handler<Acquire> for LockManager {
         Box::pin(receiver.into_actor(self).then(move |hold, manager, _| {
             let drafts = hold.iter().map(|h| granted(&scope, h)).collect();
             let record = manager.registry.send(SayAll(drafts));
+            let given = hold.clone();
             async move {
                 let hold = hold.map_err(|_| gone.clone())?;
                 record.await.map_err(|_| gone)??;
                 Ok(hold)
             }
             .into_actor(manager)
+            .map(move |answer, manager, ctx| {
+                if let (Err(_), Ok(hold)) = (&answer, given) {
+                    // Nobody was told of this grant: it must not stand in others' way for a lease.
+                    manager.locks.release(&scope, hold.token).ok();
+                    manager.serve(&scope, ctx);
+                }
+                answer
+            })
         }))
     }
 }
@@ -251,6 +260,8 @@ impl Handler<CheckToken> for LockManager {
 impl Handler<HolderDied> for LockManager {
     type Result = ();
     fn handle(&mut self, died: HolderDied, ctx: &mut Context<Self>) {
+        // Whoever waits for the dead one's grant learns that it does not come.
+        self.waiting.retain(|_, (who, _)| *who != died.0);
         for (scope, hold) in self.locks.drop_principal(&died.0) {
             self.tell(vec![released(&scope, &hold, "holder died")], ctx);
             self.serve(&scope, ctx);
