@@ -433,7 +433,8 @@ impl Handler<Launched> for RoleActor {
         match result {
             Ok(session) if generation == self.generation => self.launched(session, ctx),
             Ok(session) => session.kill(ExitCause::Requested),
-            Err(why) => self.ended(&ExitCause::SpawnFailed(why), ctx),
+            Err(why) if generation == self.generation => self.ended(&ExitCause::SpawnFailed(why), ctx),
+            Err(why) => tracing::debug!(role = %self.id, %why, "a start that nobody waits for failed"),
         }
     }
 }
@@ -477,20 +478,29 @@ impl Handler<Control> for RoleActor {
     type Result = ();
     fn handle(&mut self, control: Control, ctx: &mut Context<Self>) {
         let session = self.session.take();
+        // Nothing that the old process or start says counts any more.
         self.generation += 1;
-        if let Some(session) = session {
-            let grace = self.grace;
-            ctx.spawn(async move { session.stop(grace).await }.into_actor(self).map(|_, _, _| ()));
-        }
-        match control {
-            Control::Stop => self.state = RoleState::Stopped,
-            Control::Restart => {
-                let s = &self.core.facts.config.supervision.intensity;
-                self.budget = IntensityWindow::new(Intensity::new(s.restarts, s.within.0));
-                self.died_ms = Some(self.now());
-                self.start(ctx);
-            }
+        self.woken = None;
+        self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
+        self.state = RoleState::Stopped;
+        if control == Control::Restart {
+            let s = &self.core.facts.config.supervision.intensity;
+            self.budget = IntensityWindow::new(Intensity::new(s.restarts, s.within.0));
+            self.died_ms = Some(self.now());
+            self.state = RoleState::Restarting;
         }
         self.signal();
+        let (grace, generation) = (self.grace, self.generation);
+        let stop = async move {
+            if let Some(session) = session {
+                session.stop(grace).await;
+            }
+        };
+        // Never two programs of one role at once: the new one starts when the old one has ended.
+        ctx.spawn(stop.into_actor(self).map(move |(), role, ctx| {
+            if role.state == RoleState::Restarting && role.generation == generation {
+                role.start(ctx);
+            }
+        }));
     }
 }
