@@ -1,7 +1,10 @@
 //! Bringing a merge to the user's repository.
 
 use super::{Bench, JobError, import::alert};
-use foureyes_ports::{governance::Draft, vcs::DeliveryTarget};
+use foureyes_ports::{
+    governance::Draft,
+    vcs::{DeliveryTarget, VcsError},
+};
 use foureyes_protocol::{Address, CommitId, FeatureId, Priority, body::Delivered};
 
 impl Bench {
@@ -10,7 +13,20 @@ impl Bench {
         // What has landed since is delivered with it: the branch only ever goes forward.
         let newest = self.features.main.clone().unwrap_or_else(|| commit.clone());
         let to = newest.clone();
-        let done = self.vcs(move |v| v.deliver(&repo, &target, &to)).await?;
+        let refs = self.core.refs.clone();
+        let done = self
+            .vcs(move |v| {
+                let deliver = || v.deliver(&repo, &target, &to);
+                let frozen =
+                    || Err(VcsError::Protocol("everything is frozen: nothing is delivered".to_owned()));
+                match target {
+                    // A freeze must not wait for another machine: it only keeps this from beginning.
+                    DeliveryTarget::Push { .. } => refs.unless_frozen(|| ()).map(|()| deliver()),
+                    DeliveryTarget::Branch(_) | DeliveryTarget::Main(_) => refs.unless_frozen(deliver),
+                }
+                .unwrap_or_else(frozen)
+            })
+            .await?;
         let body = Delivered { commit, to: words(&self.core.facts.deliver, &done.name) };
         let delivered =
             Draft { priority: Priority::High, ..Draft::new(Address::user(), body) }.about(id.clone());

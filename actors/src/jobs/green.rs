@@ -18,7 +18,7 @@ use foureyes_protocol::{
     change::FileStatus,
     testrun::{RunOutcome, TestStatus},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 /// What has to be true of a run besides the run itself.
 pub(super) struct Frozen {
@@ -224,7 +224,7 @@ impl Bench {
             .vcs(move |v| {
                 let mut differing = Vec::new();
                 for entry in v.list_tree(&head)? {
-                    let formatted = std::fs::read(root.join(&entry.path)).unwrap_or_default();
+                    let formatted = bytes_at(&root.join(&entry.path));
                     if v.read_blob(&head, &entry.path, 64 << 20)?.unwrap_or_default() != formatted
                         && entry.mode != foureyes_protocol::change::MODE_SUBMODULE
                     {
@@ -272,6 +272,16 @@ impl Bench {
                 Ok(self.not_passed(feature, Gate::Green, vec![Reason::new(Code::Broken, text)]))
             }
         }
+    }
+}
+
+/// What git would keep of a file: a link is its target's name, and is never followed out of the tree.
+fn bytes_at(path: &Path) -> Vec<u8> {
+    match path.symlink_metadata() {
+        Ok(m) if m.is_symlink() => std::fs::read_link(path)
+            .map_or_else(|_| Vec::new(), |to| to.into_os_string().into_encoded_bytes()),
+        Ok(m) if m.is_file() => std::fs::read(path).unwrap_or_default(),
+        _ => Vec::new(),
     }
 }
 

@@ -131,8 +131,11 @@ impl Bench {
                     .unless_frozen(|| v.update_refs(std::slice::from_ref(&update)))
                     .unwrap_or_else(frozen)
                 {
-                    // The target branch moved in this instant: the change is judged on the new one.
-                    Err(VcsError::RefMoved { .. }) => Ok(false),
+                    // The target branch moved in this instant: by an earlier start of this very landing,
+                    // or the change is judged on the new one.
+                    Err(VcsError::RefMoved { .. }) => {
+                        Ok(v.ref_value(&update.name)?.as_ref() == Some(&target))
+                    }
                     other => other.map(|()| true),
                 }
             })
