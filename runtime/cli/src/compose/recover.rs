@@ -5,7 +5,7 @@ use foureyes_actors::{
     context::Context,
     journal::{Journal, open_record},
 };
-use foureyes_policies::features::Features;
+use foureyes_policies::{features::Features, veto::Veto};
 use foureyes_ports::{
     governance::Draft,
     ledger::NewRecord,
@@ -120,8 +120,15 @@ fn sealed(context: &Context, draft: Draft, seq: u64, now: u64) -> Envelope {
 /// A push whose ref moved in the instant before a crash, and whose record did not: it was judged and
 /// accepted, so its record is written now.
 pub(super) async fn adopt_pushes(context: &Context) -> Result<(), ComposeError> {
-    let mut features = Features::default();
-    context.journal.since(0).iter().for_each(|e| features.apply(&e.record));
+    let (mut features, mut veto) = (Features::default(), Veto::default());
+    context.journal.since(0).iter().for_each(|e| {
+        features.apply(&e.record);
+        veto.apply(&e.record);
+    });
+    if veto.frozen.is_some() {
+        // Nothing is taken in during a freeze; a start after it looks again.
+        return Ok(());
+    }
     let vcs = context.ports.vcs.clone();
     let refs = super::blocking(move || vcs.refs("refs/heads/feature/")).await??;
     let mut drafts = Vec::new();
