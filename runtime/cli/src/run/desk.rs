@@ -24,6 +24,8 @@ const FRESH_ENROLMENT_MS: u64 = 10 * 60_000;
 pub struct Desk {
     governance: Arc<CoreGovernance>,
     second_factor: PathBuf,
+    /// One code at a time, or two that come together could both spend the same one.
+    checking: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What the user typed for the second factor.
@@ -40,7 +42,7 @@ type Done = Result<String, Reason>;
 impl Desk {
     /// A desk over this core; `second_factor` is where its state lies.
     pub fn new(governance: Arc<CoreGovernance>, second_factor: PathBuf) -> Self {
-        Self { governance, second_factor }
+        Self { governance, second_factor, checking: Arc::default() }
     }
 
     /// The core behind the desk.
@@ -190,6 +192,7 @@ impl Desk {
                 self.check(&decision, &typed).await?;
                 true
             }
+            (false, Some(typed)) if is_fraud(&typed) => return self.fraud().await,
             (false, _) => false,
         };
         let reason = if approved { "the user approves" } else { "the user refuses" }.to_owned();
@@ -200,9 +203,8 @@ impl Desk {
     /// The short digest as shown, and a code that confirms this decision and no other. `FRAUD` in place
     /// of a code freezes everything.
     async fn check(&self, decision: &Digest, typed: &Typed) -> Result<(), Reason> {
-        if typed.code.trim().eq_ignore_ascii_case("fraud") {
-            self.freeze("the user answered FRAUD to a decision".to_owned()).await?;
-            return Err(Reason::new(Code::Frozen, "FRAUD: everything is frozen"));
+        if is_fraud(typed) {
+            return self.fraud().await.map(drop);
         }
         let refuse = |text: String| Err(Reason::new(Code::SecondFactor, text));
         if !typed_digest_matches(decision, &typed.digest) {
@@ -214,13 +216,14 @@ impl Desk {
         let now = self.governance.core().context().ports.clock.now_ms();
         let (dir, decision, code) = (self.second_factor.clone(), *decision, typed.code.trim().to_owned());
         let broken = |e: String| Reason::new(Code::Broken, e);
+        let _one_at_a_time = self.checking.lock().await;
         let checked =
             tokio::task::spawn_blocking(move || SecondFactor::open(&dir)?.check(&decision, &code, now)).await;
         match checked.map_err(|e| broken(e.to_string()))?.map_err(|e| broken(e.to_string()))? {
             CodeVerdict::Accepted => Ok(()),
             CodeVerdict::Wrong { left } => refuse(format!("wrong code; {left} tries left for this decision")),
             CodeVerdict::Closed => refuse(
-                "too many wrong codes: this decision is closed; it is asked again with the next push"
+                "too many wrong codes: this decision is closed; it is asked anew with the next push, or, where a freeze is to be lifted, after another `agents freeze` of yours"
                     .to_owned(),
             ),
             CodeVerdict::Reused => refuse("this code was used already: wait for the next one".to_owned()),
@@ -232,6 +235,11 @@ impl Desk {
                 refuse("no second factor is enrolled: `agents 2fa enroll`".to_owned())
             }
         }
+    }
+
+    async fn fraud(&self) -> Done {
+        self.freeze("the user answered FRAUD to a decision".to_owned()).await?;
+        Err(Reason::new(Code::Frozen, "FRAUD: everything is frozen"))
     }
 
     /// Freezes everything.
@@ -255,8 +263,16 @@ impl Desk {
     pub async fn unfreeze_decision(&self) -> Result<Digest, Reason> {
         let view = self.governance.view().await;
         let frozen = view.frozen.clone().ok_or_else(|| Reason::new(Code::NotAsked, "nothing is frozen"))?;
-        let run = self.governance.core().context().facts.run.to_string();
-        Ok(Digest::of_parts("foureyes.unfreeze.v1", [run.as_bytes(), frozen.as_bytes()]))
+        let context = self.governance.core().context();
+        let run = context.facts.run.to_string();
+        // Each freeze of the user's own asks anew: three wrong codes close a decision, and no freeze may
+        // last for ever. An agent's do not, or it could change the digest under the user's hands.
+        let own = |e: &foureyes_actors::journal::Entry| {
+            e.record.envelope.from.is_user() && matches!(e.record.envelope.body, Body::Freeze(_))
+        };
+        let asked = context.journal.since(0).iter().filter(|e| own(e)).count().to_string();
+        let parts = [run.as_bytes(), frozen.as_bytes(), asked.as_bytes()];
+        Ok(Digest::of_parts("foureyes.unfreeze.v1", parts))
     }
 
     /// Lifts the freeze, with the second factor; quarantines are lifted with it.
@@ -265,6 +281,9 @@ impl Desk {
     /// A wrong code; an enrolment that is too fresh.
     pub async fn unfreeze(&self, report: String, typed: Option<Typed>) -> Done {
         let decision = self.unfreeze_decision().await?;
+        if report.trim().is_empty() {
+            return Err(Reason::new(Code::Kind, "a freeze is lifted with a report of what was found"));
+        }
         let typed = typed.ok_or_else(|| {
             Reason::new(Code::SecondFactor, format!("lifting a freeze needs a code for {}", decision.short()))
         })?;
@@ -311,12 +330,11 @@ impl Desk {
         }
     }
 
+    /// When the freeze in force began: a later one, while it holds, does not begin it anew.
     fn frozen_at(&self) -> Option<u64> {
         let entries = self.governance.core().context().journal.since(0);
-        entries
-            .iter()
-            .rev()
-            .find_map(|e| matches!(e.record.envelope.body, Body::Freeze(_)).then_some(e.record.at_ms))
+        let held = entries.iter().rev().take_while(|e| !matches!(e.record.envelope.body, Body::Unfreeze(_)));
+        held.filter(|e| matches!(e.record.envelope.body, Body::Freeze(_))).map(|e| e.record.at_ms).last()
     }
 
     /// A roster without a planner: the user writes the spec.
@@ -358,6 +376,10 @@ fn option_text(question: &QuestionView, text: &str) -> String {
     let number: Option<usize> = text.trim().parse().ok();
     let chosen = number.and_then(|n| n.checked_sub(1)).and_then(|n| question.options.get(n));
     chosen.cloned().unwrap_or_else(|| text.to_owned())
+}
+
+fn is_fraud(typed: &Typed) -> bool {
+    typed.code.trim().eq_ignore_ascii_case("fraud")
 }
 
 fn is_yes(text: &str) -> bool {
