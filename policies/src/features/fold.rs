@@ -6,7 +6,9 @@ use super::{
 use crate::record::Record;
 use foureyes_protocol::{
     Address, Body, CommitId, Digest, Gate, Outcome, PrincipalId,
-    body::{DecisionAnnouncement, FeatureAction, Finding, GateVerdict, SpecSubmitted, Subject, Task},
+    body::{
+        DecisionAnnouncement, FeatureAction, Finding, GateVerdict, MAX_PATHS, SpecSubmitted, Subject, Task,
+    },
 };
 
 impl Features {
@@ -22,7 +24,8 @@ impl Features {
                 }
             }
             Body::Merged(m) => {
-                self.move_main(record.index, m.commit.clone(), &m.paths, false);
+                // A list that is full may have been cut: then it counts as touching everything.
+                self.move_main(record.index, m.commit.clone(), &m.paths, m.paths.len() >= MAX_PATHS);
                 self.feature(record, |f| f.merged = Some(m.commit.clone()));
             }
             Body::TestEvidence(e) => {
@@ -146,10 +149,11 @@ impl Feature {
         }
     }
 
-    /// An approval without the code that was asked for is none.
+    /// An approval without the code that was asked for is none, nor is one without a code from before
+    /// anybody asked.
     fn decide(&mut self, index: u64, d: &DecisionAnnouncement) {
         let asked = self.decision_asked == Some(d.decision);
-        if asked && d.approved && self.decision_needs_code && !d.second_factor {
+        if d.approved && !d.second_factor && (!asked || self.decision_needs_code) {
             return;
         }
         self.decision = Some((d.decision, d.approved));
