@@ -87,7 +87,7 @@ fn a_chore_on_a_protected_path_is_signed_by_the_user() {
     let mut run = bench.start();
     let asked = |r: &Records| {
         let to_user = |e: &&Envelope| e.to.to_string() == "user" && matches!(e.body, Body::SignOffRequest(_));
-        !r.verdict("it", Gate::Peer, Outcome::Passed) && r.of("it").iter().any(|e| to_user(&e))
+        !r.verdict("it", Gate::Peer, Outcome::Passed) && r.of("it").iter().any(to_user)
     };
     run.until("the user is asked", asked);
     assert!(!bench.records().verdict("it", Gate::Peer, Outcome::Passed));

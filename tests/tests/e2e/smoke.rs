@@ -1,3 +1,5 @@
+//! The shortest way through all gates.
+
 use foureyes_protocol::{Gate, Outcome};
 use foureyes_tests::{bench::Bench, plays};
 
