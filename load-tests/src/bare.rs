@@ -1,7 +1,11 @@
 //! The limit to compare with: SQLite alone, with the same durability, the same bytes and the same
 //! number of senders, who all wait for their answers; one thread commits what waits as one group.
 
-use crate::{error::Failure, error::io, measure::Latency};
+use crate::{
+    error::Failure,
+    error::io,
+    measure::{Latency, processor_time},
+};
 use rusqlite::Connection;
 use std::{path::Path, sync::mpsc, thread, time::Duration};
 use tokio::{sync::oneshot, task::JoinSet, time::Instant};
@@ -15,6 +19,8 @@ pub struct Bare {
     pub rate: f64,
     /// How long one took.
     pub latency: Latency,
+    /// Processor time of one row, senders included, in microseconds.
+    pub cpu_us: f64,
 }
 
 /// Runs it in `dir`.
@@ -30,16 +36,17 @@ pub async fn run(dir: &Path, senders: usize, time: Duration, bytes: usize) -> Re
     let writer = thread::Builder::new().name("bare".to_owned());
     let writer =
         writer.spawn(move || write(&db, &incoming, bytes)).map_err(io("a thread for the bare writer"))?;
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), processor_time());
     let mut tasks = JoinSet::new();
     for _ in 0..senders {
         tasks.spawn(sender(rows.clone(), start + time));
     }
     drop(rows);
     let times: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
+    let cpu_us = (processor_time() - cpu).as_secs_f64() * 1e6 / times.len().max(1) as f64;
     let rate = times.len() as f64 / start.elapsed().as_secs_f64();
     writer.join().map_err(|_| Failure::Other("the bare writer died".to_owned()))??;
-    Ok(Bare { rate, latency: Latency::of(times) })
+    Ok(Bare { rate, latency: Latency::of(times), cpu_us })
 }
 
 async fn sender(rows: mpsc::Sender<Waiting>, until: Instant) -> Vec<Duration> {

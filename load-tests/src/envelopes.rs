@@ -4,7 +4,7 @@ use crate::{
     audit::{Audit, audit},
     bare::{self, Bare},
     error::{Failure, io},
-    measure::{Latency, median, resident_bytes},
+    measure::{Latency, median, processor_time, resident_bytes},
     senders::{self, Load, Outcome, TEXT},
     world::{self, Limits, RAISED},
 };
@@ -29,6 +29,8 @@ struct Round {
     audit: Audit,
     /// Memory that the core took to start, before any message.
     memory: u64,
+    /// Processor time of one envelope, senders and ledger included, in microseconds.
+    cpu_us: f64,
 }
 
 /// The numbers.
@@ -42,9 +44,11 @@ pub struct Report {
     limits: String,
     envelopes_per_second: f64,
     latency: Latency,
+    cpu_us_per_envelope: f64,
     delivered_and_acknowledged: u64,
     bare_per_second: f64,
     bare_latency: Latency,
+    bare_cpu_us_per_row: f64,
     ratio: f64,
     memory_per_agent: u64,
     audit: Audit,
@@ -83,7 +87,9 @@ async fn one(plan: Plan, limits: Limits, time: Duration) -> Result<Round, Failur
     let before = resident_bytes();
     let core = world::start(dir.path(), world::config(plan.agents, limits)).await?;
     let memory = resident_bytes().saturating_sub(before);
+    let cpu = processor_time();
     let outcome = senders::run(&core.handle, Load { time, ..plan.load }).await;
+    let cpu = (processor_time() - cpu).as_secs_f64() * 1e6 / outcome.receipts().count().max(1) as f64;
     world::stop(core).await;
     check(&outcome)?;
     let receipts: Vec<Receipt> = outcome.receipts().copied().collect();
@@ -91,7 +97,7 @@ async fn one(plan: Plan, limits: Limits, time: Duration) -> Result<Round, Failur
     if audit.untold != 0 {
         return Err(Failure::Broken(format!("{} envelopes are in the ledger unanswered", audit.untold)));
     }
-    Ok(Round { outcome, audit, memory })
+    Ok(Round { outcome, audit, memory, cpu_us: cpu })
 }
 
 /// Nothing but the rate limit may refuse, and nothing is delivered again after its acknowledgement.
@@ -125,6 +131,7 @@ fn report(plan: Plan, rounds: Vec<Round>, bares: Vec<Bare>, limited: &Round) -> 
         limits: format!("messages raised to {RAISED} a burst, minute, hour and day for this run"),
         envelopes_per_second: median(rounds.iter().map(|r| r.outcome.rate()).collect()),
         latency: Latency::of(rounds.iter().flat_map(|r| r.outcome.times()).collect()),
+        cpu_us_per_envelope: median(rounds.iter().map(|r| r.cpu_us).collect()),
         delivered_and_acknowledged: read,
         bare_per_second: median(bares.iter().map(|b| b.rate).collect()),
         bare_latency: Latency {
@@ -133,6 +140,7 @@ fn report(plan: Plan, rounds: Vec<Round>, bares: Vec<Bare>, limited: &Round) -> 
             p999_us: middle(|l| l.p999_us),
             max_us: middle(|l| l.max_us),
         },
+        bare_cpu_us_per_row: median(bares.iter().map(|b| b.cpu_us).collect()),
         ratio: median(ratios),
         // Of the first round: later ones find memory that the allocator has kept.
         memory_per_agent: rounds.first().map_or(0, |r| r.memory / plan.agents.max(1) as u64),
@@ -172,6 +180,11 @@ impl fmt::Display for Report {
         line(f, "envelopes", self.envelopes_per_second, &self.latency)?;
         line(f, "bare SQLite", self.bare_per_second, &self.bare_latency)?;
         writeln!(f, "ratio {:.2} of a bare group commit of the same bytes", self.ratio)?;
+        writeln!(
+            f,
+            "processor time: {:.1} us an envelope, {:.1} us a bare row, senders included",
+            self.cpu_us_per_envelope, self.bare_cpu_us_per_row
+        )?;
         if self.delivered_and_acknowledged > 0 {
             writeln!(f, "read and acknowledged by their receivers: {}", self.delivered_and_acknowledged)?;
         }

@@ -10,7 +10,7 @@ use crate::{
 use serde::Serialize;
 use std::{
     fmt, fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -138,8 +138,24 @@ impl Site {
         done("git", self.command(Path::new("git")).args(args))
     }
 
+    /// Accepts the configuration as its user does: in a terminal, by a word.
     fn accept(&self) -> Result<(), Failure> {
-        done("agents trust", self.command(&self.binary).arg("trust").arg(self.config()).arg("--yes"))
+        let mut command = self.command(&self.binary);
+        command.arg("trust").arg(self.config());
+        let terminal = |e: nix::Error| io("a terminal for `agents trust`")(e.into());
+        let pty = nix::pty::openpty(None, None).map_err(terminal)?;
+        let end = || pty.slave.try_clone().map(Stdio::from).map_err(io("the terminal's other end"));
+        command.stdin(end()?).stdout(end()?).stderr(end()?);
+        let mut child = command.spawn().map_err(io(self.binary.display().to_string()))?;
+        drop((command, pty.slave));
+        let mut master = fs::File::from(pty.master);
+        master.write_all(b"accept\n").map_err(io("typing"))?;
+        let mut shown = Vec::new();
+        // A terminal whose program has gone ends with an error instead of nothing.
+        let _ = master.read_to_end(&mut shown);
+        let status = child.wait().map_err(io("waiting for `agents trust`"))?;
+        let text = String::from_utf8_lossy(&shown).into_owned();
+        if status.success() { Ok(()) } else { Err(Failure::Other(format!("agents trust failed: {text}"))) }
     }
 
     /// One start and its end; `asked` takes the times of `agents status`.

@@ -84,6 +84,21 @@ const FORMS: &[Form] = {
     ]
 };
 
+/// How each of the first two parts of a JSON web token begins: `{"` in base64.
+const JWT: &[u8] = b"eyJ";
+
+/// The bytes with which a token may begin. Every message is scanned, and most words begin otherwise.
+const BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    begins[JWT[0] as usize] = true;
+    let mut form = 0;
+    while form < FORMS.len() {
+        begins[FORMS[form].prefix.as_bytes()[0] as usize] = true;
+        form += 1;
+    }
+    begins
+};
+
 /// Names with dashes repeat their letters less evenly than what was drawn at random.
 const MIN_ENTROPY: f64 = 3.0;
 
@@ -116,7 +131,7 @@ fn hit_at(text: &str, at: usize) -> Option<Hit> {
         return url_password(text, at);
     }
     // Inside a word nothing begins.
-    if !first.is_ascii_alphabetic() || at > 0 && url_safe(bytes[at - 1]) {
+    if !BEGINS[usize::from(first)] || at > 0 && url_safe(bytes[at - 1]) {
         return None;
     }
     jwt(bytes, at).or_else(|| FORMS.iter().find_map(|form| form.hit(text, at)))
@@ -151,8 +166,8 @@ fn jwt(bytes: &[u8], at: usize) -> Option<Hit> {
         (bytes[from..].starts_with(prefix) && length >= 12).then_some(from + length)
     };
     let dot = |at: usize| (bytes.get(at) == Some(&b'.')).then_some(at + 1);
-    let header = dot(part(at, b"eyJ")?)?;
-    let payload = dot(part(header, b"eyJ")?)?;
+    let header = dot(part(at, JWT)?)?;
+    let payload = dot(part(header, JWT)?)?;
     Some(Hit { kind: SecretKind::Jwt, range: at..part(payload, b"")? })
 }
 
