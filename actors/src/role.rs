@@ -489,6 +489,9 @@ impl Handler<Control> for RoleActor {
             self.died_ms = Some(self.now());
             self.state = RoleState::Restarting;
         }
+        // A paused role's work goes to its family, as that of a degraded one.
+        let available = control == Control::Restart;
+        self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available }).ok();
         self.signal();
         let (grace, generation) = (self.grace, self.generation);
         let stop = async move {

@@ -126,8 +126,20 @@ impl Bench {
     fn not_passed(&self, feature: &Feature, gate: Gate, reasons: Vec<Reason>) -> GateVerdict {
         let broken = reasons.iter().any(|r| r.code == Code::Broken);
         let outcome = if broken { Outcome::Broken } else { Outcome::Returned };
+        let reasons: Vec<Reason> = reasons.into_iter().take(MAX_REASONS).map(shortened).collect();
         let summary = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         GateVerdict { summary, reasons, ..self.verdict(feature, gate, outcome) }
+    }
+}
+
+/// A verdict must fit an envelope whatever a suite prints: the rest stands in the evidence.
+const MAX_REASONS: usize = 32;
+const MAX_REASON_CHARS: usize = 4_000;
+
+fn shortened(reason: Reason) -> Reason {
+    match reason.text.char_indices().nth(MAX_REASON_CHARS) {
+        Some((at, _)) => Reason { text: format!("{}… (cut; see the evidence)", &reason.text[..at]), ..reason },
+        None => reason,
     }
 }
 

@@ -139,7 +139,6 @@ impl Feature {
         if self.gate > Gate::Green {
             self.enter(Gate::Green, record);
         }
-        self.landing = None;
     }
 
     fn take_cosign_request(&mut self, to: &Address, content: Digest) {

@@ -1,6 +1,6 @@
 //! foureyes-session
 
 pub mod agent;
-pub mod screen;
 pub mod init;
 pub mod sandbox;
+pub mod screen;
