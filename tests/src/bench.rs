@@ -107,6 +107,23 @@ impl Bench {
         self.play("dev-a", "dev", play).play("dev-b", "dev", play)
     }
 
+    /// Waits until `agents inbox` shows `word`: what a user sees is drawn from the ledger a moment after
+    /// the record is durable, so a record alone does not say that it can be answered.
+    ///
+    /// # Panics
+    /// When it does not within twenty seconds, with what it showed.
+    pub fn inbox_shows(&self, word: &str) {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let shown = said(&self.agents(&["inbox", "--json"]));
+            if shown.contains(word) {
+                return;
+            }
+            assert!(Instant::now() < until, "no {word} in the inbox: {shown}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Writes the configuration as it is now.
     ///
     /// # Panics

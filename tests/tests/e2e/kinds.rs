@@ -90,6 +90,7 @@ fn a_chore_on_a_protected_path_is_signed_by_the_user() {
         !r.verdict("it", Gate::Peer, Outcome::Passed) && r.of("it").iter().any(to_user)
     };
     run.until("the user is asked", asked);
+    bench.inbox_shows("sign-off");
     assert!(!bench.records().verdict("it", Gate::Peer, Outcome::Passed));
     let (status, text) = terminal::type_to(bench.command(&["approve", "1"]), "yes\n");
     assert!(status.success(), "{text}");
