@@ -138,7 +138,9 @@ const MAX_REASON_CHARS: usize = 4_000;
 
 fn shortened(reason: Reason) -> Reason {
     match reason.text.char_indices().nth(MAX_REASON_CHARS) {
-        Some((at, _)) => Reason { text: format!("{}… (cut; see the evidence)", &reason.text[..at]), ..reason },
+        Some((at, _)) => {
+            Reason { text: format!("{}… (cut; see the evidence)", &reason.text[..at]), ..reason }
+        }
         None => reason,
     }
 }

@@ -39,8 +39,11 @@ fn envelope(bytes: usize) -> Envelope {
     }
 }
 
+/// What is measured: its name and one round of it.
+type Case = (&'static str, Box<dyn FnMut()>);
+
 /// Nanoseconds of one call, by sample, sorted. All cases take turns, so that a slow moment meets all.
-fn measure(cases: &mut [(&str, Box<dyn FnMut()>)]) -> Vec<Vec<f64>> {
+fn measure(cases: &mut [Case]) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::with_capacity(SAMPLES); cases.len()];
     for sample in 0..SAMPLES + WARM_UP {
         for ((_, call), times) in cases.iter_mut().zip(&mut times) {
@@ -70,7 +73,7 @@ fn size(bytes: usize) {
     println!("text of {bytes} bytes, envelope of {}", sealed.bytes.len());
     let raw = sealed.bytes.clone();
     let (e, s, d) = (one.clone(), sealed.clone(), raw.clone());
-    let mut cases: [(&str, Box<dyn FnMut()>); 5] = [
+    let mut cases: [Case; 5] = [
         ("seal", Box::new(move || drop(black_box(black_box(&one).seal())))),
         ("  bare encode + SHA-256", Box::new(move || drop(black_box(bare_seal(black_box(&e)))))),
         ("open", Box::new(move || drop(black_box(black_box(&s).open(MAX_BYTES).expect("it is sealed"))))),
