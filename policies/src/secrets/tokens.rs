@@ -144,10 +144,17 @@ fn run(bytes: &[u8], at: usize, limit: usize, allowed: fn(u8) -> bool) -> usize 
 }
 
 impl Form {
+    /// Two bytes tell nearly all forms apart, and are compared without a call: this is asked of every
+    /// form at many words of every message.
+    fn begins(&self, bytes: &[u8]) -> bool {
+        let prefix = self.prefix.as_bytes();
+        bytes.len() >= prefix.len() && bytes[..2] == prefix[..2] && bytes.starts_with(prefix)
+    }
+
     fn hit(&self, text: &str, at: usize) -> Option<Hit> {
         let bytes = text.as_bytes();
         let from = at + self.prefix.len();
-        if !bytes[at..].starts_with(self.prefix.as_bytes()) {
+        if !self.begins(&bytes[at..]) {
             return None;
         }
         let whole = from + run(bytes, from, self.max + 8, self.allowed);
