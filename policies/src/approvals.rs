@@ -20,6 +20,14 @@ pub fn main_touched(features: &Features, feature: &Feature, is_manifest: &dyn Fn
     features.moves[based..].iter().any(|m| m.all_paths || m.paths.iter().any(touches))
 }
 
+/// The change's own paths that the target branch has touched since its merge base, for the message.
+pub fn paths_touched(features: &Features, feature: &Feature) -> Vec<String> {
+    let Some(push) = &feature.push else { return Vec::new() };
+    let based = features.moves.iter().rposition(|m| m.to == push.change.base).map_or(0, |at| at + 1);
+    let moved = |path: &str| features.moves[based..].iter().any(|m| m.paths.contains(path));
+    push.change.files.iter().map(|f| f.path.clone()).filter(|p| moved(p)).collect()
+}
+
 /// Everybody who may not sign this feature: who authored, committed or pushed any of it.
 pub fn excluded(feature: &Feature) -> BTreeSet<PrincipalId> {
     feature.contributors.clone()

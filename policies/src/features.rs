@@ -173,6 +173,8 @@ pub struct Feature {
     pub cosign_to: Option<PrincipalId>,
     /// Tips by content: what a signature of that content was about.
     pub heads: BTreeMap<Digest, CommitId>,
+    /// Roles that could not take a message of this feature: their work and seats go to others.
+    pub lost: BTreeSet<PrincipalId>,
     /// Where the user's newest retry stands: what was judged before is judged again.
     pub restarted: u64,
     /// Counted returns by gate that the orchestrator was told about.
@@ -260,6 +262,7 @@ impl Feature {
             decided_at: 0,
             cosign_to: None,
             heads: BTreeMap::new(),
+            lost: BTreeSet::new(),
             restarted: 0,
             told: BTreeMap::new(),
             alerts: BTreeSet::new(),

@@ -29,7 +29,7 @@ use foureyes_protocol::{
     Reason, Risk,
     body::{GateVerdict, SignOffRequest, Subject, Task, TaskAssignment},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The numbers and facts that the plan needs besides the fold.
 #[derive(Clone, Copy)]
@@ -150,13 +150,32 @@ pub fn plan_with(features: &Features, rules: &Rules, numbers: &Numbers) -> Vec<S
     if rules.frozen {
         return Vec::new();
     }
-    let planner = |feature| Planner { features, feature, rules, numbers };
+    // Whoever could not take a message of a feature is not asked about that feature again.
+    let gone = |f: &Feature| rules.team.unavailable | &f.lost;
+    let lost = features.by_id.values().filter(|f| !f.lost.is_empty());
+    let gone: BTreeMap<&FeatureId, BTreeSet<PrincipalId>> = lost.map(|f| (&f.id, gone(f))).collect();
+    let own: BTreeMap<&FeatureId, Rules> = gone
+        .iter()
+        .map(|(id, gone)| (*id, Rules { team: Team { unavailable: gone, ..rules.team }, ..*rules }))
+        .collect();
+    let planner = |feature| {
+        let rules = rules_for(feature, &own, rules);
+        Planner { features, feature, rules, numbers }
+    };
     let active = features.active();
     let mut steps: Vec<Step> = active.iter().flat_map(|f| planner(f).steps()).collect();
     one_landing(&mut steps, |id| features.by_id.get(id).map(|f| planner(f).landing_place()));
     let landed = features.by_id.values().filter(|f| matches!(f.status, Status::Done(_)));
     steps.extend(landed.flat_map(|f| planner(f).after_landing()));
     steps
+}
+
+fn rules_for<'a>(
+    feature: &Feature,
+    own: &'a BTreeMap<&FeatureId, Rules<'a>>,
+    all: &'a Rules<'a>,
+) -> &'a Rules<'a> {
+    own.get(&feature.id).unwrap_or(all)
 }
 
 /// The landing queue: one change at a time, in the order in which they became ready. What has begun is

@@ -5,7 +5,7 @@ mod world;
 
 use foureyes_policies::features::Features;
 use foureyes_protocol::{ChangeKind, Gate, Risk, body::Subject};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use world::{Work, World, solo};
 
 fn work() -> impl Strategy<Value = Work> {
@@ -91,7 +91,8 @@ fn begin(story: &Story) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    // The same stories on every machine; what other stories once showed is kept beside this file.
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     /// Saying something twice, not settling, landing under another and never ending all panic in the
     /// world itself.

@@ -4,8 +4,8 @@ mod world;
 
 use foureyes_policies::{features::Status, plan::Step};
 use foureyes_protocol::{
-    Body, ChangeKind, Family, Gate, Risk, Roster,
-    body::{Quarantine, Subject, Task},
+    Address, Body, ChangeKind, Family, Gate, PrincipalId, Risk, Roster,
+    body::{DeadLetter, Quarantine, Subject, Task},
 };
 use world::{Work, World, id, solo};
 
@@ -406,6 +406,26 @@ fn the_orchestrator_and_the_librarian_can_be_missing() {
     assert!(world.is_done("greet"), "{}", world.story());
     let cosign = world.records.iter().find(|r| matches!(r.envelope.body, Body::CoSign(_))).unwrap();
     assert!(cosign.envelope.from.is_user());
+}
+
+#[test]
+fn a_feature_whose_assignment_went_to_the_dead_letters_goes_to_another_dev() {
+    let mut world = World::twelve(9);
+    world.silent.extend(["dev-a", "dev-b"].map(id));
+    world.request("greet", Work::large());
+    world.run();
+    let first = world.given("greet", Task::Implement).remove(0);
+    let letter = DeadLetter {
+        message: foureyes_protocol::MessageId(world::uuid_of(7)),
+        receiver: id(&first),
+        why: "died three times with this message first in line".to_owned(),
+    };
+    world.append(&PrincipalId::system(), Address::system(), Some("greet"), letter.into());
+    world.silent.clear();
+    world.run();
+    assert!(world.is_done("greet"), "{}", world.story());
+    let author = world.feature("greet").author().map(ToString::to_string);
+    assert_ne!(author.as_deref(), Some(first.as_str()), "{}", world.story());
 }
 
 #[test]

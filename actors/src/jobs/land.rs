@@ -25,6 +25,9 @@ impl Bench {
         main: CommitId,
     ) -> Result<Vec<Draft>, JobError> {
         let feature = self.feature(id)?;
+        if feature.merged.is_some() {
+            return Ok(Vec::new());
+        }
         if let Some((commit, before, content)) = feature.landing.clone() {
             return self.finish(feature, commit, before, content).await;
         }

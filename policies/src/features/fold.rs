@@ -79,7 +79,9 @@ impl Feature {
             Body::SignOffRejection(r) => self.sign(record, r.subject, r.content, r.findings.clone(), false),
             Body::GateRequest(g) if g.gate == Gate::Deploy => self.proposal = Some((g.content, record.index)),
             Body::CoSignRequest(r) => self.take_cosign_request(&envelope.to, r.content),
-            Body::CoSign(c) => self.cosign = Some((c.content, c.granted, record.index)),
+            Body::CoSign(c) if self.awaits_cosign(c.content) => {
+                self.cosign = Some((c.content, c.granted, record.index));
+            }
             Body::CriticalDecisionRequest(r) if envelope.from.is_system() => {
                 self.decision_asked = Some(r.decision);
                 self.decision_needs_code = r.second_factor;
@@ -88,6 +90,9 @@ impl Feature {
             Body::Escalation(_) if envelope.from.is_system() => self.told = self.returns.clone(),
             Body::Alert(a) if envelope.from.is_system() => {
                 self.alerts.insert(a.event.clone());
+            }
+            Body::DeadLetter(d) => {
+                self.lost.insert(d.receiver.clone());
             }
             Body::LockRequest(l) => self.claim.extend(l.widen.iter().cloned()),
             Body::FeatureControl(c) => self.control(record, c.action),
@@ -141,6 +146,12 @@ impl Feature {
         }
     }
 
+    /// A co-sign of the present content, or of what was asked for last; an older one is out of date.
+    fn awaits_cosign(&self, content: Digest) -> bool {
+        let present = self.push.as_ref().is_some_and(|p| p.content == content);
+        present || self.cosign_asked.is_none_or(|newest| newest == content)
+    }
+
     fn take_cosign_request(&mut self, to: &Address, content: Digest) {
         self.cosign_asked = Some(content);
         if let Address::One(to) = to {
@@ -151,6 +162,10 @@ impl Feature {
     /// An approval without the code that was asked for is none, nor is one without a code from before
     /// anybody asked.
     fn decide(&mut self, index: u64, d: &DecisionAnnouncement) {
+        // The answer to an older request must not push out that of the newest.
+        if self.decision_asked.is_some_and(|newest| newest != d.decision) {
+            return;
+        }
         let asked = self.decision_asked == Some(d.decision);
         if d.approved && !d.second_factor && (!asked || self.decision_needs_code) {
             return;

@@ -29,10 +29,8 @@ impl Planner<'_> {
     }
 
     pub(super) fn void_approvals(&self) -> Step {
-        let reason = foureyes_protocol::Reason::new(
-            foureyes_protocol::Code::StaleApproval,
-            "the target branch moved on paths of this change, so its approvals are void: merge it into your branch (`git fetch && git merge origin/main`), push, and it is reviewed again",
-        );
+        let reason =
+            foureyes_protocol::Reason::new(foureyes_protocol::Code::StaleApproval, self.both_sides());
         let summary = reason.to_string();
         let verdict = GateVerdict {
             counts: false,
@@ -41,6 +39,19 @@ impl Planner<'_> {
             ..self.verdict(Gate::Peer, Outcome::Returned)
         };
         self.verdict_to_author(verdict)
+    }
+
+    /// What moved under the approvals, with both sides named.
+    fn both_sides(&self) -> String {
+        let short = |c: Option<&foureyes_protocol::CommitId>| c.map_or("?", |c| c.short()).to_owned();
+        let ours = short(self.feature.push.as_ref().map(|p| &p.change.head));
+        let theirs = short(self.features.main.as_ref());
+        let paths = crate::approvals::paths_touched(self.features, self.feature);
+        let on = if paths.is_empty() { "a manifest".to_owned() } else { crate::red::list(&paths) };
+        format!(
+            "the target branch moved to {theirs} on {on}, which {} at {ours} changes too, so its approvals are void: merge it into your branch (`git fetch && git merge {theirs}`), push, and it is reviewed again",
+            self.feature.id.branch()
+        )
     }
 
     /// The run on the merge of the present tip with the present target branch.

@@ -19,6 +19,9 @@ impl Planner<'_> {
         if !self.assigned_for(Task::Implement) {
             return self.assign_work();
         }
+        if let Some(step) = self.tell_again() {
+            return vec![step];
+        }
         let Some(push) = &self.feature.push else { return Vec::new() };
         let judged =
             |v: &&Verdict| v.index > self.feature.judged_from() && v.verdict.outcome != Outcome::Broken;
@@ -43,6 +46,18 @@ impl Planner<'_> {
             }
             _ => self.draw_dev(),
         }
+    }
+
+    /// A spec that was written anew after the work was given: whoever has the work may have been sent
+    /// away in between, so it is told again.
+    fn tell_again(&self) -> Option<Step> {
+        let author = self.feature.author()?;
+        let given = self.feature.assigned.get(author)?.index;
+        let pushed = self.feature.push.as_ref().map_or(0, |p| p.index);
+        let stale = given < self.feature.since && pushed < self.feature.since;
+        let able = !self.rules.team.unavailable.contains(author);
+        (stale && able)
+            .then(|| self.say(author.clone(), self.task(Task::Implement, self.work()), Priority::Normal))
     }
 
     /// What the dev reads: the request, and the spec that was made of it.

@@ -79,6 +79,9 @@ impl World {
 
     fn land(&mut self, name: &str, head: &CommitId, main: &CommitId) {
         let feature = self.feature(name).clone();
+        if feature.merged.is_some() {
+            return;
+        }
         if feature.landing.is_none() {
             if !self.current(name, head) || self.features.main.as_ref() != Some(main) {
                 return;

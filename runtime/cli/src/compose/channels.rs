@@ -8,7 +8,7 @@ use foureyes_gateway::ChannelHandlers;
 use foureyes_policies::{features::Features, push as rules};
 use foureyes_ports::{
     governance::Draft,
-    vcs::{self, Permit, PushLimits, PushRequest, RefUpdate, Refusal, Vcs, Visible},
+    vcs::{self, Permit, PushLimits, PushOutcome, PushRequest, RefUpdate, Refusal, Vcs, Visible},
 };
 use foureyes_protocol::{
     Address, Code, FeatureId, PrincipalId, Priority, Reason,
@@ -64,7 +64,9 @@ impl Channels {
 
     /// Serves one push on a thread that may block: one at a time, under the lock of its branch.
     fn push(&self, role: &PrincipalId, stream: &std::os::unix::net::UnixStream) {
+        let judged = std::cell::Cell::new(false);
         let judge = |request: &PushRequest, view: &dyn Vcs| -> Result<Permit<'_>, Refusal> {
+            judged.set(true);
             match self.judge(role, request, view) {
                 Ok(accepted) => {
                     let updates = request.updates.clone();
@@ -77,8 +79,14 @@ impl Channels {
             }
         };
         let vcs = self.core.context().ports.vcs.clone();
-        if let Err(error) = vcs.serve_push(role, stream, &PushLimits::default(), &judge) {
-            tracing::info!(%role, %error, "a push failed");
+        match vcs.serve_push(role, stream, &PushLimits::default(), &judge) {
+            // Shapes that version control refuses by itself are attempts like any other.
+            Ok(PushOutcome::Refused { updates, lines }) if !judged.get() => {
+                let request = PushRequest { role: role.clone(), updates };
+                self.refused(role, &request, &refused_shape(&request, &lines));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::info!(%role, %error, "a push failed"),
         }
     }
 
@@ -272,6 +280,18 @@ impl Channels {
 
 fn refusal(reason: &Reason) -> Refusal {
     Refusal { lines: vec![reason.to_string()] }
+}
+
+/// The rule that a push breaks which never reached the judge.
+fn refused_shape(request: &PushRequest, lines: &[String]) -> Reason {
+    let text = lines.join("; ");
+    let feature_branches = request.updates.iter().all(|u| u.name.starts_with("refs/heads/feature/"));
+    let deletes = request.updates.iter().any(|u| u.new.is_none());
+    let code = match text.contains("fast-forward") && feature_branches && !deletes {
+        true => Code::PushForce,
+        false => Code::PushRef,
+    };
+    Reason::new(code, text)
 }
 
 #[async_trait]
