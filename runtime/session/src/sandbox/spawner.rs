@@ -126,10 +126,20 @@ pub fn harden(command: &mut Command) {
         if getppid() != parent {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
+        default_signals();
         close_others_on_exec()
     };
     // SAFETY: only async-signal-safe system calls between fork and exec; nothing allocates.
     unsafe { command.pre_exec(prepare) };
+}
+
+/// What the runtime's own starter ignored (a shell ignores SIGINT for what it runs in the background)
+/// must not be ignored inside: Ctrl-C in an agent's terminal reaches its program.
+fn default_signals() {
+    for signal in (1..32).filter(|n| *n != libc::SIGKILL && *n != libc::SIGSTOP) {
+        // SAFETY: async-signal-safe; takes no handler of ours away, for this process is about to exec.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 /// Marks every descriptor above 2, so that what std uses to report a failed `execve` still works.
