@@ -109,7 +109,15 @@ impl Governance for CoreGovernance {
     }
 
     async fn feature(&self, id: &FeatureId) -> Option<FeatureView> {
-        self.view().await.features.iter().find(|f| f.id == *id).cloned()
+        let mut view = self.view().await.features.iter().find(|f| f.id == *id).cloned()?;
+        // The picture is drawn some milliseconds after the fact; what decides is the fold.
+        let features = self.core.features();
+        let feature = features.by_id.get(id)?;
+        view.gate = feature.gate;
+        if let Some(push) = &feature.push {
+            (view.content, view.head) = (Some(push.content), Some(push.change.head.clone()));
+        }
+        Some(view)
     }
 
     async fn review_diff(

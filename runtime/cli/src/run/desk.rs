@@ -16,6 +16,8 @@ use foureyes_protocol::{
 use foureyes_vcs::second_factor::{CodeVerdict, SecondFactor, typed_digest_matches};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
+/// How long the picture may lag behind the ledger.
+const PICTURE_LAG: std::time::Duration = std::time::Duration::from_millis(500);
 /// What the user must wait between the first enrolment during a freeze and lifting it.
 const FRESH_ENROLMENT_MS: u64 = 10 * 60_000;
 
@@ -61,8 +63,13 @@ impl Desk {
     /// # Errors
     /// When nothing of that number waits.
     pub async fn question(&self, which: &str) -> Result<QuestionView, Reason> {
-        let view: Arc<View> = self.governance.view().await;
-        let found = foureyes_actors::services::projector::find_question(&view, which).cloned();
+        // What was asked this moment is in the picture some milliseconds later.
+        let mut views = self.governance.core().view();
+        let there = |v: &Arc<View>| foureyes_actors::services::projector::find_question(v, which).is_some();
+        let shown = tokio::time::timeout(PICTURE_LAG, views.wait_for(there)).await;
+        let view: Option<Arc<View>> = shown.ok().and_then(|seen| seen.ok().map(|v| v.clone()));
+        let found =
+            view.and_then(|v| foureyes_actors::services::projector::find_question(&v, which).cloned());
         found.ok_or_else(|| {
             Reason::new(
                 Code::NotAsked,
