@@ -25,7 +25,8 @@ fn main() -> ExitCode {
         exit(remote_helper::main(env::args_os()));
     }
     a_clone_a_push_and_a_dead_socket();
-    println!("remote_helper: ok");
+    // The closing line that a runner of many binaries counts; a panic above leaves it out.
+    println!("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
     ExitCode::SUCCESS
 }
 
