@@ -26,6 +26,9 @@ use foureyes_protocol::{
 };
 use std::{sync::Arc, time::Duration};
 
+/// Signs of life are told to displays at most this often, in milliseconds.
+const SIGN_OF_LIFE_MS: u64 = 1_000;
+
 /// Starts agent processes: sandbox, clone, socket and back end are the composer's.
 #[async_trait]
 pub trait Launcher: Send + Sync {
@@ -117,6 +120,8 @@ pub struct RoleActor {
     /// The envelope that was first in line at the last deaths, and how many there were.
     suspect: Option<(u64, u32)>,
     grace: Grace,
+    /// When the process last gave a sign of life.
+    heard_ms: u64,
 }
 
 impl RoleActor {
@@ -134,6 +139,7 @@ impl RoleActor {
             inbox,
             session: None,
             state: RoleState::Asleep,
+            heard_ms: 0,
             generation: 0,
             restarts: 0,
             backoff: Backoff::new(policy),
@@ -209,6 +215,7 @@ impl RoleActor {
         }
         self.session = Some(session);
         self.state = RoleState::Idle;
+        self.heard_ms = self.now();
         self.woken = None;
         self.report_up(ctx);
         self.signal();
@@ -341,6 +348,7 @@ impl RoleActor {
             restarts: self.restarts,
             unread: self.inbox.len() as u64,
             oldest_ms: self.inbox.oldest_ms(),
+            heard_ms: self.heard_ms,
         };
         // A display that misses one signal gets the next.
         self.neighbours.projector.try_send(signal).ok();
@@ -397,6 +405,8 @@ impl StreamHandler<Said> for RoleActor {
         if generation != self.generation {
             return;
         }
+        let quiet = self.now().saturating_sub(self.heard_ms);
+        self.heard_ms = self.now();
         match event {
             AgentEvent::Exited(cause) => self.ended(&cause, ctx),
             AgentEvent::State(state) => {
@@ -409,6 +419,8 @@ impl StreamHandler<Said> for RoleActor {
                 self.signal();
             }
             AgentEvent::Started { .. } => self.signal(),
+            // A screen changes many times a second; that it does is told once.
+            AgentEvent::Screen if quiet >= SIGN_OF_LIFE_MS => self.signal(),
             AgentEvent::Screen | AgentEvent::Seen(_) | AgentEvent::TurnEnded(_) | AgentEvent::Asked(_) => {}
             AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) => {
                 tracing::warn!(role = %self.id, %what, "the agent's program reports trouble");

@@ -43,6 +43,8 @@ pub struct RoleSignal {
     pub unread: u64,
     /// When the oldest of them was admitted.
     pub oldest_ms: Option<u64>,
+    /// When the process last gave a sign of life: an event, or something new on its screen.
+    pub heard_ms: u64,
 }
 
 /// How far a gate run is; an empty text ends it.
@@ -77,6 +79,7 @@ pub struct Projector {
     messages: VecDeque<MessageLine>,
     alerts: VecDeque<String>,
     refusals: u64,
+    idle_turns: u64,
     questions: BTreeMap<u64, QuestionView>,
     asked: u64,
     roles: BTreeMap<PrincipalId, RoleSignal>,
@@ -101,6 +104,7 @@ impl Projector {
             messages: VecDeque::new(),
             alerts: VecDeque::new(),
             refusals: 0,
+            idle_turns: 0,
             questions: BTreeMap::new(),
             asked: 0,
             roles: BTreeMap::new(),
@@ -234,7 +238,7 @@ impl Projector {
             questions: self.questions.values().cloned().collect(),
             alerts: self.alerts.iter().cloned().collect(),
             refusals: self.refusals,
-            idle_turns: 0,
+            idle_turns: self.idle_turns,
         }
     }
 
@@ -254,7 +258,7 @@ impl Projector {
             work: if busy { self.work.get(id).cloned().unwrap_or_default() } else { String::new() },
             unread: signal.map_or(0, |s| s.unread),
             oldest_unread_ms: signal.and_then(|s| s.oldest_ms).map_or(0, |at| now.saturating_sub(at)),
-            quiet_ms: 0,
+            quiet_ms: signal.filter(|s| s.pid.is_some()).map_or(0, |s| now.saturating_sub(s.heard_ms)),
             memory: signal.and_then(|s| s.pid).map_or(0, resident_bytes),
         }
     }
@@ -472,7 +476,8 @@ impl Restartable for Projector {
     fn rebuild(&mut self, _: &mut Context<Self>, _: &ExitCause) {
         let fresh = Self::new(self.core.clone(), self.repository.clone(), self.out.clone());
         let version = self.version;
-        *self = Self { roles: std::mem::take(&mut self.roles), version, ..fresh };
+        let idle_turns = self.idle_turns;
+        *self = Self { roles: std::mem::take(&mut self.roles), version, idle_turns, ..fresh };
     }
 }
 crate::supervised!(Projector);
@@ -487,6 +492,11 @@ impl Handler<CatchUp> for Projector {
 impl Handler<RoleSignal> for Projector {
     type Result = ();
     fn handle(&mut self, signal: RoleSignal, _: &mut Context<Self>) {
+        let was = self.roles.get(&signal.role).map(|s| s.state);
+        // A turn begins; with nothing in the inbox it should not have.
+        if signal.state == RoleState::Busy && was != Some(RoleState::Busy) && signal.unread == 0 {
+            self.idle_turns += 1;
+        }
         self.roles.insert(signal.role.clone(), signal);
         self.dirty = true;
     }
