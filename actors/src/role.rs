@@ -421,7 +421,13 @@ impl StreamHandler<Said> for RoleActor {
             AgentEvent::Started { .. } => self.signal(),
             // A screen changes many times a second; that it does is told once.
             AgentEvent::Screen if quiet >= SIGN_OF_LIFE_MS => self.signal(),
-            AgentEvent::Screen | AgentEvent::Seen(_) | AgentEvent::TurnEnded(_) | AgentEvent::Asked(_) => {}
+            AgentEvent::Screen
+            | AgentEvent::Seen(_)
+            | AgentEvent::TurnEnded(_)
+            | AgentEvent::Tool { .. }
+            | AgentEvent::Pong
+            | AgentEvent::Unfit(_)
+            | AgentEvent::Asked(_) => {}
             AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) => {
                 tracing::warn!(role = %self.id, %what, "the agent's program reports trouble");
             }

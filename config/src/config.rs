@@ -10,6 +10,7 @@ use crate::sections::{
     limits::Limits,
     lock::Lock,
     messages::Messages,
+    model::Model,
     paths::Paths,
     review::{Collusion, Cumulative, Tertiary},
     roster::{Backend, Role, default_roles},
@@ -34,6 +35,9 @@ section! {
         /// What every agent process is given.
         #[garde(dive)]
         pub agents: Agents = Agents::default(),
+        /// How agents reach their model.
+        #[garde(dive)]
+        pub model: Model = Model::default(),
         /// The user's repository.
         #[garde(dive)]
         pub repository: Repository = Repository::default(),

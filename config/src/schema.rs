@@ -46,3 +46,9 @@ pub(crate) fn absolute_paths(_: &mut SchemaGenerator) -> Schema {
         "type": "array", "items": { "type": "string", "format": "foureyes-absolute-path", "pattern": "^/" }
     })
 }
+
+pub(crate) fn absolute_path(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "null"], "format": "foureyes-absolute-path", "pattern": "^/", "default": null
+    })
+}

@@ -339,5 +339,7 @@ pub fn goes_on_frozen(kind: Kind) -> bool {
             | Kind::Imported
             | Kind::CriticalDecisionRequest
             | Kind::DecisionAnnouncement
+            | Kind::ModelUsed
+            | Kind::TakenOver
     )
 }

@@ -33,6 +33,7 @@ fn own_kinds(family: Family) -> &'static [Kind] {
             Kind::TaskAssignment,
             Kind::SpecSubmitted,
             Kind::GateRequest,
+            Kind::TakenOver,
         ],
         Family::System => Kind::ALL,
     }

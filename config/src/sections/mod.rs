@@ -11,6 +11,7 @@ pub mod gates;
 pub mod limits;
 pub mod lock;
 pub mod messages;
+pub mod model;
 pub mod paths;
 pub mod review;
 pub mod roster;

@@ -45,11 +45,14 @@ pub enum Backend {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         env: BTreeMap<String, String>,
     },
-    /// Claude Code over its structured protocol.
+    /// Claude Code.
     Claude {
         /// Model name; the program's own default where absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
+        /// How it is driven.
+        #[serde(default, skip_serializing_if = "ClaudeMode::is_structured")]
+        mode: ClaudeMode,
         /// More command-line arguments.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         args: Vec<String>,
@@ -63,6 +66,24 @@ pub enum Backend {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         env: BTreeMap<String, String>,
     },
+}
+
+/// How Claude Code is driven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClaudeMode {
+    /// Over pipes, by its structured protocol: people watch a transcript.
+    #[default]
+    Structured,
+    /// In a terminal, by its own screen.
+    Terminal,
+}
+
+impl ClaudeMode {
+    /// Whether it is the default.
+    pub fn is_structured(&self) -> bool {
+        *self == Self::Structured
+    }
 }
 
 impl Backend {

@@ -14,7 +14,7 @@ mod fake;
 mod session;
 
 pub use conformance::{Subject, conformance};
-pub use event::{AgentEvent, AgentEvents, AgentState, Ask, ExitCause, TurnReport};
+pub use event::{AgentEvent, AgentEvents, AgentState, Ask, ExitCause, TurnEnd, TurnReport};
 pub use fake::{FakeBackend, FakeSession};
 pub use session::{AgentSession, DeliverError, Grace, Prompt, PromptId, Written};
 

@@ -6,6 +6,7 @@ pub mod backend;
 pub mod clock;
 pub mod governance;
 pub mod ledger;
+pub mod model;
 pub mod runner;
 pub mod sandbox;
 pub mod screen;

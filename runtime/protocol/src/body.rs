@@ -658,6 +658,54 @@ pub struct Signed {
     pub feature: Option<FeatureId>,
 }
 
+/// What a role used of its model, as the runtime's proxy counted it: one record for each turn and
+/// model. The feature that it worked on is the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelUsed {
+    /// Who.
+    pub role: PrincipalId,
+    /// The gate at which the feature stood.
+    pub gate: Option<Gate>,
+    /// The model, as the provider names it.
+    pub model: String,
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Tokens read that were in no cache.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Tokens read from the provider's cache.
+    pub cache_read_tokens: u64,
+    /// Tokens written into the provider's cache.
+    pub cache_write_tokens: u64,
+    /// Price in millionths of a US dollar by the configured prices; absent where the model has none.
+    pub microusd: Option<u64>,
+}
+
+/// The user took over a role's agent, or gave it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// Whose agent.
+    pub role: PrincipalId,
+    /// Whether it was taken; else it was given back.
+    pub taken: bool,
+}
+
+/// The runtime fetched something from the web for a role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// For whom.
+    pub role: PrincipalId,
+    /// The exact address.
+    pub url: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// Bytes of the answer.
+    pub bytes: u64,
+    /// Digest of what the role was given.
+    pub content: Digest,
+}
+
 macro_rules! bodies {
     ($($variant:ident),* $(,)?) => {
         /// The body of an envelope: its kind and what that kind says.
@@ -697,7 +745,7 @@ bodies! {
     TertiaryVerdict, LockRequest, LockGrant, LockRelease, GateRequest, GateVerdict, Freeze,
     Unfreeze, Quarantine, Alert, Imported, Delivered, EpochStarted, ConfigAccepted,
     FeatureRequested, FeatureControl, Pushed, TestEvidence, Landing, Merged, Health, Refused,
-    DeadLetter, KeyEvent, Signed,
+    DeadLetter, KeyEvent, Signed, ModelUsed, TakenOver, Fetched,
 }
 
 impl fmt::Display for Kind {

@@ -92,6 +92,13 @@ codes! {
     StaleApproval = "E-STALE", "four eyes", "The approval names other content than the change has now.";
     ClaimContradicted = "E-CLAIM", "gates", "A claim of an agent is contradicted by the runtime's own run.";
     GateState = "G-STATE", "gates", "The gate cannot be asked for in the feature's present state.";
+    // Models, tools of agent programs, and the web.
+    Budget = "C-BUDGET", "costs", "A budget of model use is spent.";
+    AccountPaused = "C-PAUSED", "costs", "The model's account is paused by its provider, or was refused.";
+    ToolRight = "T-RIGHT", "agents' tools", "This family may not use this tool, or not on these files.";
+    ToolShell = "T-SHELL", "agents' tools", "This command is not one that this family may run.";
+    ToolPush = "T-PUSH", "agents' tools", "Nobody pushes but to the branch of the assigned feature, and never with force.";
+    WebHost = "T-WEB", "agents' tools", "The user has not accepted this host for fetching.";
     SecondFactor = "F-CODE", "second factor", "The code is wrong, used, or belongs to another decision.";
 }
 

@@ -1,7 +1,7 @@
 //! What a session tells about itself, and in what order.
 
 use super::PromptId;
-use crate::clock::UnixMillis;
+use crate::{clock::UnixMillis, model::ModelTrouble};
 use futures::Stream;
 use tokio::sync::{mpsc, watch};
 
@@ -27,10 +27,24 @@ pub struct TurnReport {
     pub input_tokens: u64,
     /// Tokens written in this turn.
     pub output_tokens: u64,
-    /// Cost since the program started, in millionths of a US dollar.
+    /// Cost since the program started, in millionths of a US dollar, as the program reckons it.
     pub cost_microusd: u64,
-    /// Whether the turn ended by an error.
-    pub failed: bool,
+    /// How it ended.
+    pub end: TurnEnd,
+}
+
+/// How a turn of a model ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TurnEnd {
+    /// The model had no more to say.
+    #[default]
+    Done,
+    /// The runtime or a person interrupted it.
+    Interrupted,
+    /// The model could not be had, or refused the request.
+    Failed(ModelTrouble),
+    /// The program ended the turn for a reason of its own, in its words.
+    GaveUp(String),
 }
 
 /// A question of the program that the runtime must answer by [`super::AgentSession::answer`]; the
@@ -62,6 +76,20 @@ pub enum AgentEvent {
     Seen(PromptId),
     /// A turn of the model ended.
     TurnEnded(TurnReport),
+    /// A tool of the program began, or ended.
+    Tool {
+        /// The program's own id of the call.
+        call: String,
+        /// The tool.
+        name: String,
+        /// Whether it runs now.
+        running: bool,
+    },
+    /// The program answered an [`super::AgentSession::ping`].
+    Pong,
+    /// The program is not what was ordered (another model, missing tools, no connection to the
+    /// runtime): it must not work. In words that say what mends it.
+    Unfit(String),
     /// The program asks.
     Asked(Ask),
     /// The program's model could not be reached; the program itself lives.
@@ -94,6 +122,8 @@ pub enum ExitCause {
     Hung,
     /// The kernel ended it for want of memory.
     OutOfMemory,
+    /// It is not what was ordered ([`AgentEvent::Unfit`]); starting it again does not help.
+    Unfit(String),
     /// Its account was refused; starting again does not help.
     Auth,
     /// The provider wants a pause.
@@ -106,7 +136,7 @@ pub enum ExitCause {
 impl ExitCause {
     /// Whether a supervisor should start the program again.
     pub fn wants_restart(&self) -> bool {
-        !matches!(self, Self::Requested | Self::Auth)
+        !matches!(self, Self::Requested | Self::Auth | Self::Unfit(_))
     }
 
     /// Whether the restart counts against the role's restart intensity; a pause that the provider
@@ -125,6 +155,7 @@ impl std::fmt::Display for ExitCause {
             Self::SpawnFailed(why) => write!(f, "could not be started: {why}"),
             Self::Hung => f.write_str("hung and was ended"),
             Self::OutOfMemory => f.write_str("ended by the kernel for want of memory"),
+            Self::Unfit(why) => write!(f, "is not what was ordered: {why}"),
             Self::Auth => f.write_str("its account was refused"),
             Self::RateLimited { .. } => f.write_str("paused by its provider's rate limit"),
         }

@@ -56,6 +56,9 @@ pub enum DeliverError {
         /// Bytes that fit.
         max: usize,
     },
+    /// The program is not ready for a prompt, or a person is typing into it: try again later.
+    #[error("the program cannot take a prompt now: {0}")]
+    NotReady(&'static str),
     /// This back end cannot do it.
     #[error("this back end cannot {0}")]
     Unsupported(&'static str),
@@ -95,6 +98,21 @@ pub trait AgentSession: Send + Sync {
 
     /// The events. `Some` on the first call, `None` ever after.
     fn events(&self) -> Option<AgentEvents>;
+
+    /// Whether the program tells when it is ready, when it has seen a prompt and when a turn ends.
+    /// Such a program is given one prompt at a time; another one is given a prompt whenever there
+    /// is something to say.
+    fn reports_turns(&self) -> bool {
+        false
+    }
+
+    /// Asks the program for a sign of life, which comes as [`super::AgentEvent::Pong`].
+    ///
+    /// # Errors
+    /// `Unsupported` where programs have no such question; else as for [`AgentSession::deliver`].
+    async fn ping(&self) -> Result<(), DeliverError> {
+        Err(DeliverError::Unsupported("be asked for a sign of life"))
+    }
 
     /// Writes a prompt into the program's input. Prompts of one session are written whole and in
     /// the order of the calls.

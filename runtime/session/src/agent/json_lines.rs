@@ -11,7 +11,7 @@ use super::{
     prompt::json_line,
 };
 use foureyes_ports::{
-    backend::{AgentEvent, AgentState, Ask, Prompt, PromptId, TurnReport},
+    backend::{AgentEvent, AgentState, Ask, DeliverError, Prompt, PromptId, TurnEnd, TurnReport},
     text::{clean_lines, clean_text},
 };
 use serde::Deserialize;
@@ -100,10 +100,10 @@ impl LineProtocol for JsonLines {
         }
     }
 
-    fn prompt(&mut self, prompt: &Prompt) -> String {
+    fn prompt(&mut self, prompt: &Prompt) -> Result<String, DeliverError> {
         let text = clean_lines(&prompt.text, usize::MAX, usize::MAX);
         let line = json_line(prompt, &text);
-        String::from_utf8_lossy(&line).trim_end().to_owned()
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
     fn answer(&mut self, ask: &str, payload: &str) -> Option<String> {
@@ -135,7 +135,10 @@ fn step(record: Record) -> Step {
             input_tokens: turn.input_tokens,
             output_tokens: turn.output_tokens,
             cost_microusd: turn.cost_microusd,
-            failed: turn.failed,
+            end: match turn.failed {
+                true => TurnEnd::GaveUp("the program reports a failure".to_owned()),
+                false => TurnEnd::Done,
+            },
         }),
         Record::Trouble(trouble) => AgentEvent::ApiTrouble {
             status: trouble.status,

@@ -58,12 +58,23 @@ pub trait LineProtocol: Send {
     /// What a line of the program means. Must not fail: what it does not know it leaves out or
     /// tells as [`AgentEvent::Protocol`].
     fn on_line(&mut self, line: &str) -> Vec<Step>;
+    /// Whether programs of this dialect tell when they are ready and when a turn ends.
+    fn reports_turns(&self) -> bool {
+        false
+    }
     /// The line that delivers a prompt.
-    fn prompt(&mut self, prompt: &Prompt) -> String;
+    ///
+    /// # Errors
+    /// [`DeliverError::NotReady`] where the program cannot take one yet.
+    fn prompt(&mut self, prompt: &Prompt) -> Result<String, DeliverError>;
     /// The line that answers a question; `None` when no such question is open.
     fn answer(&mut self, ask: &str, payload: &str) -> Option<String>;
     /// The line that makes the program leave off; `None` when it cannot.
     fn interrupt(&mut self) -> Option<String>;
+    /// The line that asks for a sign of life; `None` where there is no such question.
+    fn ping(&mut self) -> Option<String> {
+        None
+    }
 }
 
 type MakeProtocol = dyn Fn(&AgentStart) -> Box<dyn LineProtocol> + Send + Sync;
@@ -253,7 +264,7 @@ impl AgentSession for PipeSession {
     }
 
     async fn deliver(&self, prompt: Prompt) -> Result<Written, DeliverError> {
-        let line = lock(&self.protocol).prompt(&prompt);
+        let line = lock(&self.protocol).prompt(&prompt)?;
         let bytes = self.write(line).await?;
         Ok(Written { id: prompt.id, bytes })
     }
@@ -269,6 +280,17 @@ impl AgentSession for PipeSession {
         self.life.check()?;
         let line = lock(&self.protocol).interrupt();
         let line = line.ok_or(DeliverError::Unsupported("interrupt its program"))?;
+        self.write(line).await.map(drop)
+    }
+
+    fn reports_turns(&self) -> bool {
+        lock(&self.protocol).reports_turns()
+    }
+
+    async fn ping(&self) -> Result<(), DeliverError> {
+        self.life.check()?;
+        let line = lock(&self.protocol).ping();
+        let line = line.ok_or(DeliverError::Unsupported("be asked for a sign of life"))?;
         self.write(line).await.map(drop)
     }
 

@@ -1,0 +1,135 @@
+//! The model behind the agents: what the runtime's proxy sees of it, and what stands in for it
+//! where there is no account.
+//!
+//! An agent's own word about tokens, money and errors of its model counts for nothing; what counts
+//! is what the proxy saw pass.
+
+use crate::clock::UnixMillis;
+use foureyes_protocol::{PrincipalId, Reason};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// What one answered request used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelUse {
+    /// The model, as the provider names it.
+    pub model: String,
+    /// Tokens read that were in no cache.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Tokens read from the provider's cache.
+    pub cache_read_tokens: u64,
+    /// Tokens written into the provider's cache.
+    pub cache_write_tokens: u64,
+    /// Its price in millionths of a US dollar by the configured prices; `None` for a model that has
+    /// none.
+    pub microusd: Option<u64>,
+}
+
+/// Why a model could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelTrouble {
+    /// The account was refused (401, 403), or no credentials were found.
+    Auth(String),
+    /// The provider wants a pause (429), or a usage limit is reached.
+    RateLimited {
+        /// When it ends, where the answer tells.
+        until: Option<UnixMillis>,
+    },
+    /// The provider is overloaded (529).
+    Overloaded,
+    /// The provider failed (5xx).
+    Server(u16),
+    /// The provider could not be reached, or the connection broke.
+    Network(String),
+    /// Nothing came for so long, and the connection was cut.
+    Silent(Duration),
+    /// The conversation is longer than the model can read.
+    TooLong,
+    /// The request was refused for another reason.
+    Refused(u16, String),
+}
+
+/// What the proxy tells while it serves a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelEvent {
+    /// A request went out.
+    Asked,
+    /// A piece of an answer came in. Told at most once a second.
+    Heard,
+    /// A request was answered to its end.
+    Used(ModelUse),
+    /// A request failed.
+    Trouble(ModelTrouble),
+}
+
+/// Whoever watches what agents use of their models. Must not block.
+pub trait ModelWatch: Send + Sync {
+    /// Whether this role may ask its model now.
+    ///
+    /// # Errors
+    /// Why not (a budget is spent, the account is paused); the agent is told.
+    fn admit(&self, role: &PrincipalId) -> Result<(), Reason>;
+
+    /// Something happened.
+    fn tell(&self, role: &PrincipalId, event: ModelEvent);
+}
+
+/// A stand-in for a model: a pure function of the request, so that a retried or resumed request
+/// gets the same answer.
+pub trait StandIn: Send + Sync {
+    /// The answer to a request of the Messages API (its JSON body) by the agent of this name.
+    fn reply(&self, agent: &str, request: &Value) -> Reply;
+}
+
+/// What a stand-in answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply {
+    /// How long it thinks first.
+    pub think: Duration,
+    /// How it ends.
+    pub outcome: ReplyOutcome,
+}
+
+/// How an answer of a stand-in ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReplyOutcome {
+    /// A message of these blocks.
+    Message(Vec<Block>),
+    /// An error.
+    Error {
+        /// HTTP status, such as 429.
+        status: u16,
+        /// The API's name of it, such as `rate_limit_error`.
+        kind: String,
+        /// In words.
+        message: String,
+        /// More headers, such as `retry-after`.
+        headers: Vec<(String, String)>,
+    },
+    /// A message whose stream breaks off in the middle of its last block.
+    Cut(Vec<Block>),
+    /// A stream that begins and then says nothing more.
+    Silence,
+}
+
+impl Default for ReplyOutcome {
+    fn default() -> Self {
+        Self::Message(Vec::new())
+    }
+}
+
+/// A block of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    /// Text.
+    Text(String),
+    /// A call of a tool.
+    ToolUse {
+        /// The tool, as the request offers it.
+        name: String,
+        /// Its arguments.
+        input: Map<String, Value>,
+    },
+}
