@@ -119,6 +119,13 @@ impl Gateway {
         }
     }
 
+    /// Answers one message of MCP that a role's program sent on a pipe of its own; `None` for a
+    /// notification, and for a role that is not on the team.
+    pub async fn mcp(&self, role: &PrincipalId, message: &serde_json::Value) -> Option<serde_json::Value> {
+        let channel = Arc::new(self.channel(role)?);
+        mcp::message::answer(channel, message).await
+    }
+
     fn channel(&self, role: &PrincipalId) -> Option<Channel> {
         let (role, family) = self.governance.team().into_iter().find(|(id, _)| id == role)?;
         Some(Channel { governance: self.governance.clone(), role, family, policy: self.policy })
