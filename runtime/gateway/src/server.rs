@@ -161,7 +161,8 @@ async fn say(mut stream: UnixStream, reason: &Reason) {
     let _ = tokio::time::timeout(first_line::TIME, stream.write_all(text.as_bytes())).await;
 }
 
-async fn refuse_http(mut stream: UnixStream) {
+/// Answers that there is no model behind this socket.
+pub async fn refuse_http(mut stream: UnixStream) {
     let body = serde_json::json!({"type": "error", "error": {"type": "api_error", "message":
         "this runtime has no model proxy: choose a back end that brings its own model, or `scripted`"}})
     .to_string();
