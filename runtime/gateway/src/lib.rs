@@ -6,12 +6,14 @@
 //! * [`bridge`]: `agents-mcp`, the stdio side inside the sandbox.
 //! * [`client`]: a small blocking client of the tools.
 //! * [`player`]: `agents-play`, the scripted agent.
+//! * [`standin`]: a model of no account, that plays the same plays through the Messages API.
 
 pub mod bridge;
 pub mod client;
 mod mcp;
 pub mod player;
 pub mod server;
+pub mod standin;
 mod tools;
 
 pub use server::{ChannelHandlers, Gateway};

@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// The longest idempotency key, in bytes.
 const MAX_KEY: usize = 200;
 /// The argument under which a caller gives such a key by hand.
-const KEY: &str = "idempotency_key";
+pub(crate) const KEY: &str = "idempotency_key";
 
 /// Who speaks on a connection, and to what: fixed before the first byte is read from it.
 #[derive(Clone)]

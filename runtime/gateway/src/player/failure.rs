@@ -8,18 +8,21 @@ const PASSING: [Code; 5] = [Code::Rate, Code::Frozen, Code::Quarantined, Code::L
 
 /// Why a step did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// A rule refused it.
     #[error("{text}")]
     Refused { code: String, text: String },
     /// Something else: no connection, a program that failed, a file that cannot be written.
     #[error("{0}")]
     Broken(String),
+    /// Its outcome is not known yet; the player stops here and is played again.
+    #[error("the outcome is not known yet")]
+    Suspended,
 }
 
 impl Failure {
     /// What a program said, as the refusal of a rule where it names one.
-    pub(super) fn said(text: &str) -> Self {
+    pub(crate) fn said(text: &str) -> Self {
         match refusal_in(text) {
             Some((code, text)) => Self::Refused { code: code.as_str().to_owned(), text },
             None => Self::Broken(text.trim().to_owned()),
@@ -34,7 +37,7 @@ impl Failure {
     pub(super) fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => Some(code),
-            Self::Broken(_) => None,
+            Self::Broken(_) | Self::Suspended => None,
         }
     }
 

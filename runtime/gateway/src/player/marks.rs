@@ -1,10 +1,13 @@
 //! What a player remembers over restarts, as small files in its home directory.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+
+/// Their directory below the home directory.
+pub(crate) const MARKS: &str = ".agents-play";
 
 /// Marks and notes below one directory.
 #[derive(Clone, Debug)]
@@ -12,7 +15,7 @@ pub(super) struct Marks(PathBuf);
 
 impl Marks {
     pub(super) fn below(home: &Path) -> Self {
-        Self(home.join(".agents-play"))
+        Self(home.join(MARKS))
     }
 
     /// Leaves the mark; whether it was new. It is on disk before this returns, so that what follows
@@ -30,24 +33,19 @@ impl Marks {
         self.0.join(file_name(name)).exists()
     }
 
-    /// Keeps what a question was about, for its answer.
-    pub(super) fn note_question(&self, id: &str, feature: &str, title: &str, text: &str) -> io::Result<()> {
+    /// Keeps something under a name.
+    pub(super) fn note(&self, name: &str, what: &Value) -> io::Result<()> {
         fs::create_dir_all(&self.0)?;
-        let note = json!({"feature": feature, "title": title, "text": text});
-        fs::write(self.question(id), note.to_string())
+        fs::write(self.0.join(file_name(name)), what.to_string())
     }
 
-    /// What a question was about.
-    pub(super) fn noted_question(&self, id: &str) -> Option<Value> {
-        serde_json::from_str(&fs::read_to_string(self.question(id)).ok()?).ok()
-    }
-
-    fn question(&self, id: &str) -> PathBuf {
-        self.0.join(file_name(&format!("question-{id}")))
+    /// What was kept under a name.
+    pub(super) fn noted(&self, name: &str) -> Option<Value> {
+        serde_json::from_str(&fs::read_to_string(self.0.join(file_name(name))).ok()?).ok()
     }
 }
 
 /// The name without anything that means something in a path.
-fn file_name(name: &str) -> String {
+pub(crate) fn file_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }

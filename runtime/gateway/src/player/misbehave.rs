@@ -1,25 +1,21 @@
 //! What stand-ins do that an agent must not do. Each is tried for real, through the same git and the
 //! same tools as everything else; that it is refused is the runtime's doing.
 
-use super::{Player, failure::Failure, play::Misbehave, steps::Scene};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use super::{Player, failure::Failure, hands::Hands, play::Misbehave, steps::Scene};
 use serde_json::{Value, json};
-use std::{fs, io::Write, thread};
 use uuid::Uuid;
 
-impl Player {
+impl<H: Hands> Player<H> {
     pub(super) fn misbehave(&mut self, how: &Misbehave, scene: &Scene, path: &str) -> Result<(), Failure> {
         match how {
-            Misbehave::PushMain => self.push_main(&[]),
-            Misbehave::NoVerify => self.push_main(&["--no-verify"]),
+            // The present commit must be ahead of the target branch for git to push at all.
+            Misbehave::PushMain => self.hands.push_main(&[]),
+            Misbehave::NoVerify => self.hands.push_main(&["--no-verify"]),
             Misbehave::PushOther(name) => {
                 let target = format!("HEAD:{}", scene.values.fill(name));
-                self.command(&["git", "push", "-q", "origin", &target])
+                self.hands.command(&["git", "push", "-q", "origin", &target])
             }
-            Misbehave::Unsigned => self.push_unsigned(scene),
+            Misbehave::Unsigned => self.hands.push_unsigned(scene.feature()?),
             Misbehave::EditAdmitted(file) => self.edit_admitted(&scene.values.fill(file)),
             Misbehave::ApproveOwn => self.approve_own(scene, path),
             Misbehave::ClaimTestsPass => self.claim_tests_pass(scene, path),
@@ -33,33 +29,8 @@ impl Player {
         }
     }
 
-    /// The present commit, which must be ahead of the target branch for git to push at all.
-    fn push_main(&mut self, options: &[&str]) -> Result<(), Failure> {
-        let target = format!("HEAD:refs/heads/{}", self.place.target());
-        let argv = [&["git", "push", "-q"], options, &["origin", &target]].concat();
-        self.command(&argv)
-    }
-
-    /// The commit is made beside the branch, so that the branch stays clean.
-    fn push_unsigned(&mut self, scene: &Scene) -> Result<(), Failure> {
-        let feature = scene.feature()?;
-        let git = &self.place;
-        let commit = git.git(&[
-            "commit-tree",
-            "HEAD^{tree}",
-            "-p",
-            "HEAD",
-            "-m",
-            "chore: a commit without signature",
-        ])?;
-        self.command(&["git", "push", "-q", "origin", &format!("{commit}:refs/heads/feature/{feature}")])
-    }
-
     fn edit_admitted(&mut self, file: &str) -> Result<(), Failure> {
-        let broken = |e| Failure::io(&format!("editing {file}"), e);
-        let mut opened =
-            fs::OpenOptions::new().append(true).open(self.place.work.join(file)).map_err(broken)?;
-        writeln!(opened, "// edited after it was admitted").map_err(broken)?;
+        self.hands.append(file, "// edited after it was admitted")?;
         self.commit("test: make it fit the code")
     }
 
@@ -67,7 +38,7 @@ impl Player {
     /// one that nobody sent: the rule about one's own change speaks before it is looked for.
     fn approve_own(&mut self, scene: &Scene, path: &str) -> Result<(), Failure> {
         let feature = scene.feature()?;
-        self.runtime.call("review_diff", json!({"feature": feature}))?;
+        self.hands.call("review_diff", json!({"feature": feature}), None)?;
         let args = json!({
             "request": Uuid::max(), "feature": feature, "checked": ["trust me"], "ran": [],
         });
@@ -81,7 +52,7 @@ impl Player {
             json!({"feature": scene.feature()?, "summary": "done, all tests pass", "tests_pass": true});
         match self.say_with("task_complete", args, scene, path) {
             Err(failure) if failure.code() == Some(foureyes_protocol::Code::ClaimContradicted.as_str()) => {
-                self.screen.refused(&failure.to_string());
+                self.hands.screen().refused(&failure.to_string());
                 Ok(())
             }
             other => other,
@@ -89,26 +60,23 @@ impl Player {
     }
 
     fn flood(&mut self, n: u32, scene: &Scene, path: &str) -> Result<(), Failure> {
-        self.screen.command(&format!("send × {n}"));
+        self.hands.screen().command(&format!("send × {n}"));
         for i in 0..n {
             let args = json!({"to": "user", "text": format!("message {i}"), "feature": Value::Null});
             let key = format!("play/{}/{path}/{i}", scene.item.id);
-            self.runtime.call_once("send", args, &key)?;
+            self.hands.call("send", args, Some(&key))?;
         }
-        self.screen.good(&format!("sent {n} messages"));
+        self.hands.screen().good(&format!("sent {n} messages"));
         Ok(())
     }
 
     fn crash(&mut self) -> Result<(), Failure> {
-        self.screen.bad("kill -9 of myself, in the middle of the work");
-        kill(Pid::this(), Signal::SIGKILL).map_err(|e| Failure::Broken(format!("kill: {e}")))?;
-        self.hang()
+        self.hands.screen().bad("kill -9 of myself, in the middle of the work");
+        self.hands.crash()
     }
 
     fn hang(&mut self) -> Result<(), Failure> {
-        self.screen.quiet("…");
-        loop {
-            thread::park();
-        }
+        self.hands.screen().quiet("…");
+        self.hands.hang()
     }
 }

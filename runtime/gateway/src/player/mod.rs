@@ -7,27 +7,29 @@
 //! every step can be done twice: files are written to the same text, a commit needs a change, a push
 //! needs a commit, and a repeated call of a tool carries the key of the first.
 
-mod failure;
+pub(crate) mod failure;
+pub(crate) mod hands;
 mod item;
-mod marks;
+pub(crate) mod marks;
 mod misbehave;
+mod own;
 mod parse;
 pub mod play;
-mod programs;
-mod screen;
+pub(crate) mod programs;
+pub(crate) mod screen;
 mod steps;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use crate::client::{Client, SANDBOX_SOCKET, ToolError, UNREACHABLE};
 use failure::Failure;
+use hands::Hands;
 use item::{Item, Values};
-use marks::Marks;
+use own::{Link, Own};
 use play::{Play, Rule};
 use programs::Workspace;
 use screen::Screen;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     env,
@@ -37,17 +39,14 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
-    thread,
     time::Duration,
 };
 use steps::Scene;
 
-/// Names another socket than the sandbox's.
-const SOCKET_VARIABLE: &str = "AGENTS_SOCKET";
 /// Names the role, for the screen and for `${role}`; else the clone's author does.
 const ROLE_VARIABLE: &str = "AGENTS_ROLE";
-/// The most envelopes of one look into the inbox.
-const AT_ONCE: usize = 50;
+/// The most envelopes that one call of `inbox` returns.
+const MOST: usize = 50;
 /// Pauses before an envelope is tried again whose steps failed for a reason that may pass.
 const AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1)];
 
@@ -97,187 +96,172 @@ fn silence_echo() {
     }
 }
 
-/// Waits. A player is a process that plays one role: it has nothing else to do meanwhile.
-#[allow(clippy::disallowed_methods)]
-fn rest(time: Duration) {
-    thread::sleep(time);
-}
-
 fn here() -> Workspace {
     let work = env::current_dir().unwrap_or_else(|_| PathBuf::from("/work"));
     let home = env::var_os("HOME").map_or_else(|| PathBuf::from("/home/agent"), PathBuf::from);
     Workspace { work, home }
 }
 
-/// The runtime, connected to when it is needed and again when the connection is lost.
-struct Link {
-    socket: PathBuf,
-    client: Option<Client>,
-}
-
-impl Link {
-    fn to(socket: PathBuf) -> Self {
-        Self { socket, client: None }
-    }
-
-    fn from_environment() -> Self {
-        Self::to(env::var_os(SOCKET_VARIABLE).map_or_else(|| PathBuf::from(SANDBOX_SOCKET), PathBuf::from))
-    }
-
-    fn call(&mut self, tool: &str, args: Value) -> Result<Value, ToolError> {
-        self.with(|client| client.call(tool, args))
-    }
-
-    fn call_once(&mut self, tool: &str, args: Value, key: &str) -> Result<Value, ToolError> {
-        self.with(|client| client.call_once(tool, args, key))
-    }
-
-    fn with<T>(&mut self, call: impl FnOnce(&mut Client) -> Result<T, ToolError>) -> Result<T, ToolError> {
-        let client = match &mut self.client {
-            Some(client) => client,
-            none => none.insert(Client::connect(&self.socket)?),
-        };
-        let answer = call(client);
-        if answer.as_ref().is_err_and(|e| e.code == UNREACHABLE) {
-            self.client = None;
-        }
-        answer
-    }
-}
-
-/// A scripted agent.
-struct Player {
+/// A player: what a play says, done with hands.
+pub(crate) struct Player<H> {
     play: Arc<Play>,
     role: String,
-    screen: Screen,
-    runtime: Link,
-    place: Workspace,
-    marks: Marks,
+    pub(crate) hands: H,
 }
 
-impl Player {
+impl Player<Own> {
+    /// A scripted agent.
     fn new(play: Play, screen: Screen, runtime: Link, place: Workspace) -> Self {
         let named = env::var(ROLE_VARIABLE).ok();
         let role = named.or_else(|| place.git(&["config", "user.name"]).ok()).unwrap_or_default();
-        let marks = Marks::below(&place.home);
-        Self { play: Arc::new(play), role, screen, runtime, place, marks }
+        Self { play: Arc::new(play), role, hands: Own::new(screen, runtime, place) }
     }
 
     fn introduce(&mut self) {
         let family = self.play.role.as_deref().unwrap_or("agent");
-        self.screen.banner(&self.role, family);
+        self.hands.screen.banner(&self.role, family);
     }
 
     /// Deals with the inbox at once and again at each line of `wakes`, until that ends.
     fn live(&mut self, mut wakes: impl BufRead) {
-        self.place.unlock();
-        self.drain();
+        self.hands.place.unlock();
+        // Own hands never suspend, and all else is on the screen.
+        let _ = self.drain();
         let mut line = String::new();
         while wakes.read_line(&mut line).is_ok_and(|n| n > 0) {
             line.clear();
-            self.drain();
+            let _ = self.drain();
         }
+    }
+}
+
+impl<H: Hands> Player<H> {
+    /// Plays for `role` with other hands.
+    pub(crate) fn with(play: Arc<Play>, role: &str, hands: H) -> Self {
+        Self { play, role: role.to_owned(), hands }
     }
 
     /// Deals with everything in the inbox that can be dealt with now.
-    fn drain(&mut self) {
+    ///
+    /// # Errors
+    /// [`Failure::Suspended`], as with all of the following; anything else is shown.
+    pub(crate) fn drain(&mut self) -> Result<(), Failure> {
         let mut left = BTreeSet::new();
         loop {
-            let inbox = match self.inbox() {
+            let inbox = match self.inbox(left.len()) {
                 Ok(inbox) => inbox,
-                Err(error) => return self.screen.bad(&error.to_string()),
+                Err(Failure::Suspended) => return Err(Failure::Suspended),
+                Err(error) => {
+                    self.hands.screen().bad(&error.to_string());
+                    return Ok(());
+                }
             };
             let mut progress = false;
             for item in inbox.iter().filter(|i| !left.contains(&i.id)).cloned().collect::<Vec<_>>() {
-                match self.deal_with(&item, &inbox) {
+                match self.deal_with(&item, &inbox)? {
                     true => progress = true,
                     false => drop(left.insert(item.id)),
                 }
             }
             if !progress {
-                return;
+                return Ok(());
             }
         }
     }
 
-    fn inbox(&mut self) -> Result<Vec<Item>, Failure> {
-        let answer = self.runtime.call("inbox", json!({"max": AT_ONCE}))?;
+    /// A look into the inbox, beyond so many envelopes that were left in it.
+    fn inbox(&mut self, left: usize) -> Result<Vec<Item>, Failure> {
+        let max = (self.hands.at_once() + left).min(MOST);
+        let answer = self.hands.call("inbox", json!({"max": max}), None)?;
         let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(items.iter().map(Item::of).collect())
     }
 
     /// Whether the envelope is done with.
-    fn deal_with(&mut self, item: &Item, inbox: &[Item]) -> bool {
+    fn deal_with(&mut self, item: &Item, inbox: &[Item]) -> Result<bool, Failure> {
         let play = self.play.clone();
         let rule = item::rule_for(&play.on, item);
-        if rule.is_some_and(|rule| self.must_wait(rule, item, inbox)) {
-            return false;
+        if let Some(rule) = rule
+            && self.must_wait(rule, item, inbox)?
+        {
+            return Ok(false);
         }
-        let scene = self.scene(item);
+        let scene = self.scene(item)?;
         let feature = scene.values.get("feature").to_owned();
-        self.screen.envelope(&item.kind, &item.from, &feature, &item.gist());
-        let finished = rule.is_none_or(|rule| self.follow(rule, &scene));
-        finished && self.acknowledge(item)
+        self.hands.screen().envelope(&item.kind, &item.from, &feature, &item.gist());
+        let finished = match rule {
+            Some(rule) => self.follow(rule, &scene)?,
+            None => true,
+        };
+        Ok(finished && self.acknowledge(item)?)
     }
 
     /// Whether the rule waits for the envelopes of other features; once it did not, it never does.
-    fn must_wait(&mut self, rule: &Rule, item: &Item, inbox: &[Item]) -> bool {
+    fn must_wait(&mut self, rule: &Rule, item: &Item, inbox: &[Item]) -> Result<bool, Failure> {
         if rule.when.together.is_empty() {
-            return false;
+            return Ok(false);
         }
         let mark = format!("together-{}", rule.when.together.join("-"));
-        if self.marks.has(&mark) {
-            return false;
+        if self.hands.has(&mark)? {
+            return Ok(false);
         }
         if rule.when.waits(item, inbox) {
             let feature = item.feature.clone().unwrap_or_default();
-            self.screen.quiet(&format!("{feature} waits for {}", rule.when.together.join(", ")));
-            return true;
+            self.hands.screen().quiet(&format!("{feature} waits for {}", rule.when.together.join(", ")));
+            return Ok(true);
         }
-        let _ = self.marks.leave(&mark);
-        false
+        match self.hands.leave(&mark) {
+            Err(Failure::Suspended) => Err(Failure::Suspended),
+            // Without the mark it may wait once more.
+            _ => Ok(false),
+        }
     }
 
-    fn scene<'a>(&self, item: &'a Item) -> Scene<'a> {
+    fn scene<'a>(&mut self, item: &'a Item) -> Result<Scene<'a>, Failure> {
         let mut values = Values::of(item, &self.role);
         if item.kind == "Answer" {
             values.set("answer", item.text("text"));
-            let noted = item.in_reply_to.as_deref().and_then(|id| self.marks.noted_question(id));
+            let noted = match item.in_reply_to.as_deref() {
+                Some(id) => self.hands.noted(&steps::question(id))?,
+                None => None,
+            };
             for name in ["feature", "title", "text"] {
                 if let Some(value) = noted.as_ref().and_then(|note| note[name].as_str()) {
                     values.set(name, value);
                 }
             }
         }
-        Scene { item, values }
+        Ok(Scene { item, values })
     }
 
     /// Does the rule's steps; whether the envelope is done with. What a rule of the runtime refuses
     /// for good is done with, too: trying it again would be refused again.
-    fn follow(&mut self, rule: &Rule, scene: &Scene) -> bool {
+    fn follow(&mut self, rule: &Rule, scene: &Scene) -> Result<bool, Failure> {
         if let Some(pace) = self.play.pace {
-            rest(pace.duration());
+            self.hands.rest(pace.duration());
         }
         for pause in AGAIN.into_iter().map(Some).chain([None]) {
             let failure = match self.perform(&rule.steps, scene, "0") {
-                Ok(()) => return true,
+                Ok(()) => return Ok(true),
+                Err(Failure::Suspended) => return Err(Failure::Suspended),
                 Err(failure) => failure,
             };
-            self.screen.bad(&failure.to_string());
+            self.hands.screen().bad(&failure.to_string());
             match pause.filter(|_| failure.passes()) {
-                Some(pause) => rest(pause),
-                None => return !failure.passes(),
+                Some(pause) => self.hands.rest(pause),
+                None => return Ok(!failure.passes()),
             }
         }
-        false
+        Ok(false)
     }
 
-    fn acknowledge(&mut self, item: &Item) -> bool {
-        match self.runtime.call("acknowledge", json!({"message": item.id})) {
-            Ok(_) => true,
+    fn acknowledge(&mut self, item: &Item) -> Result<bool, Failure> {
+        match self.hands.call("acknowledge", json!({"message": item.id}), None) {
+            Ok(_) => Ok(true),
+            Err(Failure::Suspended) => Err(Failure::Suspended),
             Err(error) => {
-                self.screen.bad(&error.text);
-                false
+                self.hands.screen().bad(&error.to_string());
+                Ok(false)
             }
         }
     }

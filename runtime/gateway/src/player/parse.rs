@@ -71,7 +71,15 @@ impl Play {
         self.files.extend(files);
         let specs: Vec<_> = base.specs.into_iter().filter(|(id, _)| !self.specs.contains_key(id)).collect();
         self.specs.extend(specs);
-        Self { role: self.role.or(base.role), pace: self.pace.or(base.pace), extends: base.extends, ..self }
+        Self {
+            role: self.role.or(base.role),
+            pace: self.pace.or(base.pace),
+            extends: base.extends,
+            faults: if self.faults.is_empty() { base.faults } else { self.faults },
+            obeys: self.obeys || base.obeys,
+            loops: self.loops || base.loops,
+            ..self
+        }
     }
 
     /// What no type says: names of files and of marks.

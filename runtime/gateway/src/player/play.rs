@@ -32,6 +32,84 @@ pub struct Play {
     /// The rules; the first one that matches an envelope holds.
     #[serde(default)]
     pub on: Vec<Rule>,
+    /// How the model fails that plays this. Scripted agents have none.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// Whether the model that plays this obeys every order that it reads. Not for scripted agents.
+    #[serde(default)]
+    pub obeys: bool,
+    /// Whether the model that plays this calls the same tool for ever. Not for scripted agents.
+    #[serde(default)]
+    pub loops: bool,
+}
+
+/// A failure of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "FaultText")]
+pub struct Fault {
+    /// The first request that fails, counted from 1.
+    pub request: u32,
+    /// How many requests fail from there on.
+    pub times: u32,
+    /// How.
+    pub kind: FaultKind,
+    /// When it may be tried again, of a status.
+    pub retry_after: Option<Millis>,
+    /// After how long the limit ends that a status tells of.
+    pub reset_in: Option<Millis>,
+}
+
+/// How a model fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// With an error of this HTTP status.
+    Status(u16),
+    /// The stream breaks off.
+    Cut,
+    /// The stream begins and nothing more comes.
+    Silence,
+}
+
+/// A fault as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultText {
+    request: u32,
+    #[serde(default = "one")]
+    times: u32,
+    status: Option<u16>,
+    #[serde(default)]
+    cut: bool,
+    #[serde(default)]
+    silence: bool,
+    retry_after: Option<Millis>,
+    reset_in: Option<Millis>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl TryFrom<FaultText> for Fault {
+    type Error = &'static str;
+
+    fn try_from(text: FaultText) -> Result<Self, Self::Error> {
+        let FaultText { request, times, status, cut, silence, retry_after, reset_in } = text;
+        let kind = match (status, cut, silence) {
+            (Some(status @ 400..=599), false, false) => FaultKind::Status(status),
+            (Some(_), false, false) => return Err("the `status` of a fault is from 400 to 599"),
+            (None, true, false) => FaultKind::Cut,
+            (None, false, true) => FaultKind::Silence,
+            _ => return Err("a fault is one of `status`, `cut: true` and `silence: true`"),
+        };
+        if request == 0 || times == 0 {
+            return Err("`request` and `times` of a fault count from 1");
+        }
+        if status.is_none() && (retry_after.is_some() || reset_in.is_some()) {
+            return Err("`retry_after` and `reset_in` of a fault go with a `status`");
+        }
+        Ok(Self { request, times, kind, retry_after, reset_in })
+    }
 }
 
 /// What is done about which envelopes.

@@ -122,10 +122,7 @@ impl Workspace {
 
     /// Writes a file of the clone.
     pub(super) fn write(&self, path: &str, text: &str) -> Result<(), Failure> {
-        let inside = Path::new(path).components().all(|c| matches!(c, std::path::Component::Normal(_)));
-        if !inside || path.is_empty() {
-            return Err(Failure::Broken(format!("{path} does not lie in the clone")));
-        }
+        inside(path)?;
         let file = self.work.join(path);
         let write = || {
             fs::create_dir_all(file.parent().unwrap_or(&self.work))?;
@@ -143,6 +140,15 @@ impl Workspace {
         }
         self.git(&["commit", "-q", "-m", message])?;
         self.git(&["rev-parse", "--short", "HEAD"]).map(Some)
+    }
+}
+
+/// Refuses a path that does not lie in the clone.
+pub(crate) fn inside(path: &str) -> Result<(), Failure> {
+    let inside = Path::new(path).components().all(|c| matches!(c, std::path::Component::Normal(_)));
+    match inside && !path.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Broken(format!("{path} does not lie in the clone"))),
     }
 }
 

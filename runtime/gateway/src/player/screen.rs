@@ -30,7 +30,7 @@ impl Ink {
 }
 
 /// The screen. What cannot be written is lost: nobody is there to see it.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     out: Box<dyn Write + Send>,
     colours: bool,
 }
@@ -42,8 +42,7 @@ impl Screen {
     }
 
     /// Any writer, without colours.
-    #[cfg(test)]
-    pub(super) fn plain(out: impl Write + Send + 'static) -> Self {
+    pub(crate) fn plain(out: impl Write + Send + 'static) -> Self {
         Self { out: Box::new(out), colours: false }
     }
 
@@ -58,17 +57,17 @@ impl Screen {
     }
 
     /// A command before it is run.
-    pub(super) fn command(&mut self, text: &str) {
+    pub(crate) fn command(&mut self, text: &str) {
         self.line("  ", Ink::Dim, &format!("$ {text}"));
     }
 
     /// Something that succeeded.
-    pub(super) fn good(&mut self, text: &str) {
+    pub(crate) fn good(&mut self, text: &str) {
         self.line("  ", Ink::Green, &format!("✓ {text}"));
     }
 
     /// Something that failed.
-    pub(super) fn bad(&mut self, text: &str) {
+    pub(crate) fn bad(&mut self, text: &str) {
         self.line("  ", Ink::Red, &format!("✗ {text}"));
     }
 
@@ -83,7 +82,7 @@ impl Screen {
     }
 
     /// Something of no weight.
-    pub(super) fn quiet(&mut self, text: &str) {
+    pub(crate) fn quiet(&mut self, text: &str) {
         self.line("  ", Ink::Dim, text);
     }
 

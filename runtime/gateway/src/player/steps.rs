@@ -3,6 +3,7 @@
 use super::{
     Player,
     failure::Failure,
+    hands::Hands,
     item::{Item, Values, fits},
     play::{Ask, Expect, Once, Plain, Reject, SignOff, Spec, Step},
 };
@@ -11,6 +12,11 @@ use std::collections::BTreeMap;
 
 /// How many lines of a diff a reviewer shows.
 const SHOWN_LINES: usize = 12;
+
+/// The name under which is kept what a question was about, for its answer.
+pub(super) fn question(id: &str) -> String {
+    format!("question-{id}")
+}
 
 /// The envelope that is dealt with.
 pub(super) struct Scene<'a> {
@@ -27,7 +33,7 @@ impl Scene<'_> {
     }
 }
 
-impl Player {
+impl<H: Hands> Player<H> {
     /// Does the steps in order; `path` names them within the envelope's handling, so that a repeated
     /// call of a tool is known as the same call.
     pub(super) fn perform(&mut self, steps: &[Step], scene: &Scene, path: &str) -> Result<(), Failure> {
@@ -45,9 +51,9 @@ impl Player {
             Step::Commit(message) => self.commit(&fill(message)),
             Step::Push(Plain {}) => {
                 let target = format!("HEAD:refs/heads/feature/{}", scene.feature()?);
-                self.command(&["git", "push", "-q", "origin", &target])
+                self.hands.command(&["git", "push", "-q", "origin", &target])
             }
-            Step::MergeMain(Plain {}) => self.merge_main(),
+            Step::MergeMain(Plain {}) => self.hands.merge_main(),
             Step::Call(call) => {
                 self.tool(&call.tool, scene.values.fill_all(&call.args), scene, path).map(drop)
             }
@@ -62,11 +68,11 @@ impl Player {
                 self.say_with("answer", json!({"message": scene.item.id, "text": fill(text)}), scene, path)
             }
             Step::Say(text) => {
-                self.screen.say(&fill(text));
+                self.hands.screen().say(&fill(text));
                 Ok(())
             }
             Step::Pause(time) => {
-                super::rest(time.duration());
+                self.hands.rest(time.duration());
                 Ok(())
             }
             Step::Misbehave(how) => self.misbehave(how, scene, path),
@@ -78,29 +84,21 @@ impl Player {
     /// A program of the play, shown with what it came to.
     fn program(&mut self, argv: &[String], scene: &Scene) -> Result<(), Failure> {
         let argv: Vec<String> = argv.iter().map(|a| scene.values.fill(a)).collect();
-        self.command(&argv.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    pub(super) fn command(&mut self, argv: &[&str]) -> Result<(), Failure> {
-        self.screen.command(&argv.join(" "));
-        let out = self.place.run(argv)?;
-        self.screen.good(out.lines().next().unwrap_or("done"));
-        Ok(())
+        self.hands.command(&argv.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     fn branch(&mut self, scene: &Scene) -> Result<(), Failure> {
         let feature = scene.feature()?;
-        self.screen.command(&format!("git fetch && git switch feature/{feature}"));
-        self.place.branch(feature, scene.values.get("base"))?;
-        let head = self.place.git(&["rev-parse", "--short", "HEAD"])?;
-        self.screen.good(&format!("on feature/{feature} at {head}"));
+        self.hands.screen().command(&format!("git fetch && git switch feature/{feature}"));
+        let head = self.hands.branch(feature, scene.values.get("base"))?;
+        self.hands.screen().good(&format!("on feature/{feature} at {head}"));
         Ok(())
     }
 
     pub(super) fn write(&mut self, files: impl Iterator<Item = (String, String)>) -> Result<(), Failure> {
         for (path, text) in files {
-            self.place.write(&path, &text)?;
-            self.screen.good(&format!("wrote {path} ({} lines)", text.lines().count()));
+            self.hands.write(&path, &text)?;
+            self.hands.screen().good(&format!("wrote {path} ({} lines)", text.lines().count()));
         }
         Ok(())
     }
@@ -113,23 +111,12 @@ impl Player {
     }
 
     pub(super) fn commit(&mut self, message: &str) -> Result<(), Failure> {
-        self.screen.command(&format!("git commit -m \"{message}\""));
-        match self.place.commit(message)? {
-            Some(id) => self.screen.good(&format!("{id}, signed")),
-            None => self.screen.quiet("nothing new to commit"),
+        self.hands.screen().command(&format!("git commit -m \"{message}\""));
+        match self.hands.commit(message)? {
+            Some(id) => self.hands.screen().good(&format!("{id}, signed")),
+            None => self.hands.screen().quiet("nothing new to commit"),
         }
         Ok(())
-    }
-
-    fn merge_main(&mut self) -> Result<(), Failure> {
-        self.place.git(&["fetch", "-q", "origin"])?;
-        let main = format!("refs/remotes/origin/{}", self.place.target());
-        let merged = self.command(&["git", "merge", "-q", "--no-edit", &main]);
-        if merged.is_err() {
-            // A conflict is for somebody who reads code; the branch stays as it was.
-            let _ = self.place.git(&["merge", "--abort"]);
-        }
-        merged
     }
 
     /// Calls a tool that says something, shown in one line.
@@ -154,30 +141,30 @@ impl Player {
         path: &str,
     ) -> Result<Value, Failure> {
         let shown: Vec<String> = args.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        self.screen.command(&format!("{tool} {}", shown.join(" ")));
+        self.hands.screen().command(&format!("{tool} {}", shown.join(" ")));
         let key = format!("play/{}/{path}", scene.item.id);
-        let answer = self.runtime.call_once(tool, Value::Object(args), &key)?;
+        let answer = self.hands.call(tool, Value::Object(args), Some(&key))?;
         let record = answer["record"].as_u64().map_or_else(String::new, |r| format!(" (record {r})"));
-        self.screen.good(&format!("{tool}{record}"));
+        self.hands.screen().good(&format!("{tool}{record}"));
         Ok(answer)
     }
 
     fn review(&mut self, scene: &Scene) -> Result<(), Failure> {
         if scene.item.text("subject") == "spec" {
-            self.screen.diff(scene.item.text("text"), SHOWN_LINES);
+            self.hands.screen().diff(scene.item.text("text"), SHOWN_LINES);
             return Ok(());
         }
         let feature = scene.feature()?;
-        self.screen.command(&format!("review_diff feature={feature}"));
-        let answer = self.runtime.call("review_diff", json!({"feature": feature}))?;
+        self.hands.screen().command(&format!("review_diff feature={feature}"));
+        let answer = self.hands.call("review_diff", json!({"feature": feature}), None)?;
         let diff = answer["diff"].as_str().unwrap_or_default();
         let count = |sign: char| {
             diff.lines()
                 .filter(|l| l.starts_with(sign) && !l.starts_with("+++") && !l.starts_with("---"))
                 .count()
         };
-        self.screen.good(&format!("read {} added and {} deleted lines", count('+'), count('-')));
-        self.screen.diff(diff, SHOWN_LINES);
+        self.hands.screen().good(&format!("read {} added and {} deleted lines", count('+'), count('-')));
+        self.hands.screen().diff(diff, SHOWN_LINES);
         Ok(())
     }
 
@@ -248,30 +235,29 @@ impl Player {
         let Value::Object(args) = args else { return Ok(()) };
         let answer = self.tool("ask", args, scene, path)?;
         let id = answer["message"].as_str().unwrap_or_default();
-        let (title, text) = (scene.values.get("title"), scene.values.get("text"));
-        self.marks
-            .note_question(id, feature, title, text)
-            .map_err(|e| Failure::io("keeping what the question was about", e))
+        let about = json!({
+            "feature": feature, "title": scene.values.get("title"), "text": scene.values.get("text"),
+        });
+        self.hands.note(&question(id), &about)
     }
 
     /// The step inside must be refused with this code. Otherwise it is shown as a surprise, and the
     /// play goes on: judging is the runtime's.
     fn expect(&mut self, expect: &Expect, scene: &Scene, path: &str) -> Result<(), Failure> {
         match self.step(&expect.of, scene, path) {
-            Ok(()) => self.screen.bad(&format!("not refused, {} was expected", expect.refused)),
+            Ok(()) => self.hands.screen().bad(&format!("not refused, {} was expected", expect.refused)),
             Err(failure) if failure.code() == Some(expect.refused.as_str()) => {
-                self.screen.refused(&failure.to_string());
+                self.hands.screen().refused(&failure.to_string());
             }
             Err(failure) if failure.passes() => return Err(failure),
-            Err(failure) => self.screen.bad(&format!("{} was expected: {failure}", expect.refused)),
+            Err(failure) => self.hands.screen().bad(&format!("{} was expected: {failure}", expect.refused)),
         }
         Ok(())
     }
 
     fn once(&mut self, once: &Once, scene: &Scene, path: &str) -> Result<(), Failure> {
         let mark = format!("once-{}-{}", scene.values.get("feature"), once.name);
-        let fresh = self.marks.leave(&mark).map_err(|e| Failure::io("leaving a mark", e))?;
-        match fresh {
+        match self.hands.leave(&mark)? {
             true => self.perform(&once.steps, scene, path),
             false => Ok(()),
         }

@@ -2,7 +2,7 @@
 
 mod demo;
 mod format;
-mod stage;
+pub(crate) mod stage;
 
 use super::*;
 use serde_json::json;

@@ -39,6 +39,13 @@ fn mistakes_are_told_with_their_place() {
         "on: [{when: {}, do: [{copy: {a.rs: missing}}]}]\n",
         "on: [{when: {}, do: [{once: {name: 'a b', do: []}}]}]\n",
         "on: [{when: {}, do: [{expect: {refused: P-MAIN, of: {run: []}}}]}]\n",
+        "on: []\nfaults:\n  - {request: 1, status: 200}\n",
+        "on: []\nfaults:\n  - {request: 1, cut: true, status: 500}\n",
+        "on: []\nfaults:\n  - {request: 1}\n",
+        "on: []\nfaults:\n  - {request: 1, times: 0, cut: true}\n",
+        "on: []\nfaults:\n  - {request: 1, cut: true, retry_after: 1 s}\n",
+        "on: []\nfaults:\n  - {request: 1, drop: true}\n",
+        "on: []\nobeys: everybody\n",
     ];
     let told: Vec<String> =
         plays.iter().map(|p| Play::parse(p, "play.yaml").unwrap_err().to_string()).collect();

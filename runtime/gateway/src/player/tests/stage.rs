@@ -2,12 +2,14 @@
 #![allow(clippy::disallowed_methods)] // real git, cargo and a second process of this test
 
 use super::super::*;
+use serde_json::Value;
 use std::{
     io::{BufReader, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::Path,
     process::{Command, ExitStatus, Stdio},
     sync::Mutex,
+    thread,
 };
 use tempfile::TempDir;
 
@@ -22,13 +24,13 @@ struct Runtime {
     hang_up: Option<String>,
 }
 
-pub(super) struct Stage {
+pub(crate) struct Stage {
     dir: TempDir,
     runtime: Arc<Mutex<Runtime>>,
 }
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let stage = Self { dir: TempDir::new().unwrap(), runtime: Arc::default() };
         stage.serve();
         stage.make_repositories();
@@ -81,40 +83,40 @@ impl Stage {
         fs::set_permissions(hook, mode).unwrap();
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("rt.sock")
     }
 
-    fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
-    pub(super) fn work(&self) -> PathBuf {
+    pub(crate) fn work(&self) -> PathBuf {
         self.dir.path().join("work")
     }
 
-    pub(super) fn workspace(&self) -> Workspace {
+    pub(in crate::player) fn workspace(&self) -> Workspace {
         Workspace { work: self.work(), home: self.home() }
     }
 
-    pub(super) fn send(&self, item: &Value) {
+    pub(crate) fn send(&self, item: &Value) {
         self.runtime.lock().unwrap().inbox.push(item.clone());
     }
 
-    pub(super) fn answer(&self, tool: &str, answer: Value) {
+    pub(crate) fn answer(&self, tool: &str, answer: Value) {
         self.runtime.lock().unwrap().answers.push((tool.to_owned(), answer));
     }
 
-    pub(super) fn refuse(&self, tool: &str, text: &str, times: usize) {
+    pub(crate) fn refuse(&self, tool: &str, text: &str, times: usize) {
         self.runtime.lock().unwrap().refusals.push((tool.to_owned(), text.to_owned(), times));
     }
 
-    pub(super) fn hang_up_after(&self, tool: &str) {
+    pub(crate) fn hang_up_after(&self, tool: &str) {
         self.runtime.lock().unwrap().hang_up = Some(tool.to_owned());
     }
 
     /// Plays until the inbox holds nothing to do; returns the screen.
-    pub(super) fn play(&self, text: &str) -> String {
+    pub(crate) fn play(&self, text: &str) -> String {
         let play = Play::parse(text, "test").unwrap();
         let shown = Shown::default();
         let screen = Screen::plain(shown.clone());
@@ -123,12 +125,12 @@ impl Stage {
         String::from_utf8(bytes).unwrap()
     }
 
-    pub(super) fn play_builtin(&self, name: &str) -> String {
+    pub(crate) fn play_builtin(&self, name: &str) -> String {
         self.play(foureyes_config::builtin::play(name).unwrap())
     }
 
     /// As [`Stage::play_builtin`], in a process of its own.
-    pub(super) fn life(&self, play: &str) -> ExitStatus {
+    pub(crate) fn life(&self, play: &str) -> ExitStatus {
         let mut child = Command::new(env::current_exe().unwrap());
         child.args(["--exact", "player::tests::one_life", "--nocapture"]).env("PLAYER_TEST_PLAY", play);
         child.env("AGENTS_SOCKET", self.socket()).env("HOME", self.home()).current_dir(self.work());
@@ -137,32 +139,38 @@ impl Stage {
     }
 
     /// The tools that were called, but for looks into the inbox.
-    pub(super) fn called(&self) -> Vec<String> {
+    pub(crate) fn called(&self) -> Vec<String> {
         let runtime = self.runtime.lock().unwrap();
         runtime.calls.iter().map(|(tool, ..)| tool.clone()).filter(|tool| tool != "inbox").collect()
     }
 
+    /// Everything that was called but for looks into the inbox: tool, arguments, key.
+    pub(crate) fn calls(&self) -> Vec<(String, Value, String)> {
+        let runtime = self.runtime.lock().unwrap();
+        runtime.calls.iter().filter(|(tool, ..)| tool != "inbox").cloned().collect()
+    }
+
     /// The arguments of the newest call of a tool.
-    pub(super) fn arguments(&self, tool: &str) -> Value {
+    pub(crate) fn arguments(&self, tool: &str) -> Value {
         let runtime = self.runtime.lock().unwrap();
         let call = runtime.calls.iter().rev().find(|(name, ..)| name == tool);
         call.unwrap_or_else(|| panic!("{tool} was not called")).1.clone()
     }
 
-    pub(super) fn keys(&self, tool: &str) -> Vec<String> {
+    pub(crate) fn keys(&self, tool: &str) -> Vec<String> {
         let runtime = self.runtime.lock().unwrap();
         runtime.calls.iter().filter(|(name, ..)| name == tool).map(|(.., key)| key.clone()).collect()
     }
 
-    pub(super) fn acknowledged(&self) -> Vec<String> {
+    pub(crate) fn acknowledged(&self) -> Vec<String> {
         self.runtime.lock().unwrap().acknowledged.clone()
     }
 
-    pub(super) fn origin(&self, args: &[&str]) -> String {
+    pub(crate) fn origin(&self, args: &[&str]) -> String {
         self.git(&self.dir.path().join("origin"), args)
     }
 
-    pub(super) fn clone_git(&self, args: &[&str]) -> String {
+    pub(crate) fn clone_git(&self, args: &[&str]) -> String {
         self.git(&self.work(), args)
     }
 
@@ -242,22 +250,22 @@ impl Runtime {
     }
 }
 
-pub(super) fn assignment(id: &str, task: &str, feature: &str) -> Value {
+pub(crate) fn assignment(id: &str, task: &str, feature: &str) -> Value {
     json!({"id": id, "kind": "TaskAssignment", "from": "system", "feature": feature,
         "body": {"task": task, "title": "A title", "text": "A text", "base": null, "candidates": []}})
 }
 
-pub(super) fn request(id: &str, subject: &str, feature: &str) -> Value {
+pub(crate) fn request(id: &str, subject: &str, feature: &str) -> Value {
     json!({"id": id, "kind": "SignOffRequest", "from": "system", "feature": feature,
         "body": {"subject": subject, "content": "c0ffee"}})
 }
 
-pub(super) fn verdict(id: &str, gate: &str, outcome: &str, feature: &str) -> Value {
+pub(crate) fn verdict(id: &str, gate: &str, outcome: &str, feature: &str) -> Value {
     json!({"id": id, "kind": "GateVerdict", "from": "system", "feature": feature,
         "body": {"gate": gate, "outcome": outcome, "reasons": []}})
 }
 
-pub(super) fn returned(id: &str, gate: &str, code: &str, feature: &str) -> Value {
+pub(crate) fn returned(id: &str, gate: &str, code: &str, feature: &str) -> Value {
     let mut item = verdict(id, gate, "returned", feature);
     item["body"]["reasons"] = json!([{"code": code, "text": "why"}]);
     item
