@@ -24,7 +24,10 @@ use foureyes_actors::{
     journal::{Journal, ReplayError},
     meter::Meter,
 };
-use foureyes_config::{Config, PathRules};
+use foureyes_config::{
+    Config, PathRules,
+    prompts::{self, Parts},
+};
 use foureyes_gates::{Runner as GateRunnerAdapter, Settings as GateSettings};
 use foureyes_gateway::Gateway;
 use foureyes_ledger::{
@@ -209,7 +212,7 @@ impl Runtime {
         first_record(&context, &keys, &start.source).await?;
         recover::first_import(&context).await?;
         recover::adopt_pushes(&context).await?;
-        let outfit = Outfit { plays: start.plays.clone(), prompts: prompts(&start), models, tools };
+        let outfit = Outfit { plays: start.plays.clone(), prompts: prompts(&start, &context.facts.target), models, tools };
         let (core, governance) =
             start_core(&start, context, (wall.sandbox.clone(), spawner), outfit, gate_owners)?;
         Ok(Self { core, governance, tier, note: wall.note, walls: wall.checks })
@@ -413,6 +416,17 @@ async fn first_record(context: &Context, keys: &[KeyEvent], source: &str) -> Res
         keys.iter().map(|k| Draft { priority: Priority::Low, ..Draft::new(Address::system(), k.clone()) }),
     );
     recover::append_first(context, drafts).await
+}
+
+/// Writes prompts out of the accepted configuration.
+fn prompts(start: &Start, target: &str) -> Prompts {
+    let (config, parts) = (start.config.clone(), Parts::built_in());
+    let (repository, target) = (start.name.clone(), target.to_owned());
+    Arc::new(move |role| {
+        let facts = prompts::Facts { repository: &repository, target: &target };
+        let prompt = prompts::assemble(&config, role, &parts, &BTreeMap::new(), &facts);
+        prompt.map(|p| p.text).map_err(|e| e.to_string())
+    })
 }
 
 type Tools = (Vec<Bind>, Vec<(String, String)>);

@@ -57,7 +57,7 @@ impl Models {
         let mut model = config.model.clone();
         let mut stand_in = None;
         if model.provider == Provider::StandIn && model.base_url.is_none() {
-            let (address, serving) = serve_stand_in(config, plays).await?;
+            let (address, serving) = serve_stand_in(config, plays, clock).await?;
             model.base_url = Some(format!("http://{address}"));
             stand_in = Some(Arc::new(serving));
         }
@@ -77,11 +77,13 @@ impl Models {
 
 async fn serve_stand_in(
     config: &Config,
-    plays: &BTreeMap<String, String>,
+    texts: &BTreeMap<String, String>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<(SocketAddr, Serving), ComposeError> {
     let roster: Vec<_> = config.roles.iter().map(|r| (r.id.clone(), r.family)).collect();
-    let model = standin::model(&roster, &config.model.plays, plays)
+    let plays = standin::Plays::new(&roster, &config.model.plays, texts)
         .map_err(|e| ComposeError::Other(e.to_string()))?;
+    let model = standin::model(&plays, clock.clone());
     let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), model)
         .await
         .map_err(|e| ComposeError::Other(format!("the stand-in for a model: {e}")))?;
