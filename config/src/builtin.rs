@@ -16,6 +16,7 @@ const PLAYS: &[(&str, &str)] = embedded!("plays", ".yaml":
     "demo/orchestrator" "demo/librarian" "demo/planner" "demo/planner-a" "demo/planner-b"
     "demo/architect-a" "demo/architect-b" "demo/architect-c" "demo/dev-a" "demo/dev-b"
     "demo/qa-a" "demo/qa-b" "demo/docs"
+    "offline/dev-a" "offline/dev-b"
 );
 
 const PROMPTS: &[(&str, &str)] = embedded!("prompts", "":
@@ -92,8 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_names_built_in_plays_only() {
-        let text = include_str!("../demo.yaml");
-        crate::load_with_plays(text, "demo.yaml", &|name| play(name).is_some()).unwrap();
+    fn what_is_brought_along_names_built_in_plays_only() {
+        let texts = [include_str!("../demo.yaml"), include_str!("../claude-offline.yaml")];
+        for text in texts {
+            crate::load_with_plays(text, "built in", &|name| play(name).is_some()).unwrap();
+        }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) fn check(
     overrides(config, &mut found);
     backends(config, play_exists, &mut found);
     prompts(config, &mut found);
+    model_plays(config, play_exists, &mut found);
     tasks(config, &mut found);
     suite(config, &mut found);
     orders(config, &mut found);
@@ -109,21 +110,38 @@ fn backends(config: &Config, play_exists: &dyn Fn(&str) -> bool, found: &mut Fou
 
 fn backend(backend: &Backend, path: &str, play_exists: &dyn Fn(&str) -> bool, found: &mut Found<'_>) {
     match backend {
-        Backend::Scripted { play } => {
-            let path = format!("{path}.play");
-            if Path::new(play).is_absolute() || play.split('/').any(|part| part == "..") {
-                let hint = "name it relative to this file, below its directory".to_owned();
-                found.add(&path, format!("the play {play:?} lies outside"), hint);
-            } else if !play.is_empty() && !play_exists(play) {
-                let hint = "name a built-in play or the path of a YAML file relative to this file".to_owned();
-                found.add(&path, format!("there is no play {play:?}"), hint);
-            }
-        }
+        // An empty name is told of already.
+        Backend::Scripted { play: name } if name.is_empty() => {}
+        Backend::Scripted { play: name } => play(name, &format!("{path}.play"), play_exists, found),
         Backend::Command { argv, env } | Backend::Acp { argv, env } => {
             program(argv, &format!("{path}.argv"), found);
             variables(env, &format!("{path}.env"), found);
         }
         Backend::Claude { .. } => {}
+    }
+}
+
+fn play(name: &str, path: &str, play_exists: &dyn Fn(&str) -> bool, found: &mut Found<'_>) {
+    if Path::new(name).is_absolute() || name.split('/').any(|part| part == "..") {
+        let hint = "name it relative to this file, below its directory".to_owned();
+        found.add(path, format!("the play {name:?} lies outside"), hint);
+    } else if !play_exists(name) {
+        let hint = "name a built-in play or the path of a YAML file relative to this file".to_owned();
+        found.add(path, format!("there is no play {name:?}"), hint);
+    }
+}
+
+/// What the stand-in plays, and for whom.
+fn model_plays(config: &Config, play_exists: &dyn Fn(&str) -> bool, found: &mut Found<'_>) {
+    let known: Vec<&str> = config.roles.iter().map(|r| r.id.as_str()).collect();
+    for (role, name) in &config.model.plays {
+        let path = format!("model.plays.{role}");
+        if !known.contains(&role.as_str()) && !found.checked.shortened.contains("roles") {
+            let hint = did_you_mean(role, &known)
+                .unwrap_or_else(|| format!("the roles are {}", join(&known, "and")));
+            found.add(&path, format!("there is no role {role:?}"), hint);
+        }
+        play(name, &path, play_exists, found);
     }
 }
 

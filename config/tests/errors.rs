@@ -46,6 +46,7 @@ roles:
   - {id: orchestrator, family: orchestrator, backend: {kind: scripted, play: demo/none}}
   - {id: qa-a, family: qa, backend: {kind: scripted, play: ../../secrets}}
   - {id: all, family: dev}
+model: {plays: {qa-a: ../x, qa-b: demo/none, orchestrator: \"\"}}
 limits:
   overrides:
     qa-b: {commits: {hour: 5}}

@@ -66,11 +66,11 @@ fn the_schema_file_is_the_schema_of_the_types() {
 
 #[test]
 fn every_shipped_configuration_loads() {
-    let mut names = vec!["default.yaml".to_owned(), "demo.yaml".to_owned()];
+    let mut names = ["default.yaml", "demo.yaml", "claude-offline.yaml"].map(str::to_owned).to_vec();
     for entry in fs::read_dir(path("examples")).unwrap() {
         names.push(format!("examples/{}", entry.unwrap().file_name().into_string().unwrap()));
     }
-    assert!(names.len() >= 4, "{names:?}");
+    assert!(names.len() >= 5, "{names:?}");
     names.iter().for_each(|name| drop(load_file(name)));
 }
 
@@ -86,6 +86,21 @@ fn the_demo_loosens_no_rule() {
     for role in &demo.roles {
         assert_eq!(demo.backend(role).play(), Some(format!("demo/{}", role.id).as_str()));
     }
+}
+
+#[test]
+fn the_demo_without_an_account_loosens_no_rule() {
+    let offline = load_file("claude-offline.yaml");
+    assert_eq!(
+        (offline.roster(), &offline.tasks),
+        (Config::default().roster(), &load_file("demo.yaml").tasks)
+    );
+    assert!(offline.roles.iter().all(|role| offline.backend(role).kind() == "claude"));
+    let changes = trust::describe(None, &offline);
+    assert!(changes.iter().all(|c| !c.loosens), "{changes:?}");
+    let keys: Vec<&str> =
+        changes.iter().map(|c| c.key.as_str()).filter(|k| !k.starts_with("model.plays.")).collect();
+    assert_eq!(keys, ["model.provider", "repository.builtin", "run.stay_open", "run.until_done", "tasks"]);
 }
 
 #[test]

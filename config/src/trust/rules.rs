@@ -39,6 +39,7 @@ const RULES: &[(&str, Rule)] = &[
     ("agents.processes", Growing),
     ("agents.claude_program", Any),
     ("agents.**", Never),
+    ("model.provider", Unless("stand-in")),
     ("model.silence", Never),
     ("model.budgets.*", Growing),
     ("model.prices.**", Never),

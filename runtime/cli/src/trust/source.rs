@@ -17,8 +17,9 @@ pub const REPOSITORY_CONFIG: &str = ".agents/config.yaml";
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Configurations that the program brings along: name and text.
-const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 5] = [
     ("demo", include_str!("../../../../config/demo.yaml")),
+    ("claude-offline", include_str!("../../../../config/claude-offline.yaml")),
     ("default", DEFAULT_YAML),
     ("rust-crate", include_str!("../../../../config/examples/rust-crate.yaml")),
     ("python-package", include_str!("../../../../config/examples/python-package.yaml")),
@@ -133,7 +134,8 @@ pub(super) fn meaning(config: &Config, plays: &BTreeMap<String, String>) -> Dige
 
 /// The plays that are not built in.
 fn own_plays(config: &Config) -> impl Iterator<Item = &str> {
-    let named = config.roles.iter().filter_map(|role| config.backend(role).play());
+    let scripted = config.roles.iter().filter_map(|role| config.backend(role).play());
+    let named = scripted.chain(config.model.plays.values().map(String::as_str));
     named.filter(|play| builtin::play(play).is_none())
 }
 
@@ -176,13 +178,16 @@ mod tests {
     #[test]
     fn plays_are_part_of_what_is_accepted() {
         let temp = tempfile::tempdir().unwrap();
-        let text = "agents: {backend: {kind: scripted, play: mine.yaml}}\n";
-        let read = || Candidate::of_text("x".into(), text.into(), Some(temp.path()));
-        assert_eq!(read().unwrap_err().exit, Exit::Config);
-        fs::write(temp.path().join("mine.yaml"), "steps: []\n").unwrap();
-        let before = read().unwrap();
-        assert_eq!(before.plays["mine.yaml"], "steps: []\n");
-        fs::write(temp.path().join("mine.yaml"), "steps: [x]\n").unwrap();
-        assert_ne!(read().unwrap().digest(), before.digest());
+        let file = temp.path().join("mine.yaml");
+        for text in ["agents: {backend: {kind: scripted, play: mine.yaml}}\n", "model: {plays: {dev-a: mine.yaml}}\n"] {
+            let read = || Candidate::of_text("x".into(), text.into(), Some(temp.path()));
+            assert_eq!(read().unwrap_err().exit, Exit::Config);
+            fs::write(&file, "steps: []\n").unwrap();
+            let before = read().unwrap();
+            assert_eq!(before.plays["mine.yaml"], "steps: []\n");
+            fs::write(&file, "steps: [x]\n").unwrap();
+            assert_ne!(read().unwrap().digest(), before.digest());
+            fs::remove_file(&file).unwrap();
+        }
     }
 }
