@@ -81,7 +81,10 @@ impl RoleActor {
             self.died = Some((self.now(), cause.to_string()));
         }
         self.restarts += 1;
-        self.suspect_poison(ctx);
+        // A program that never began has read nothing that could have killed it.
+        if !matches!(cause, ExitCause::SpawnFailed(_)) {
+            self.suspect_poison(ctx);
+        }
         if cause.spends_intensity() && !self.budget.admit(self.now()) {
             return self.degrade(&format!("{cause}{last}"), ctx);
         }

@@ -1,6 +1,6 @@
 //! Which conversation a role's program goes on with: its id, kept where no agent can write.
 
-use foureyes_ports::backend::{PromptId, SessionRef};
+use foureyes_ports::backend::SessionRef;
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -19,9 +19,6 @@ pub(super) struct Conversation {
     /// The id that the program gave it, where it gives its own.
     #[serde(default)]
     pub foreign: Option<String>,
-    /// The newest prompt that was written into it.
-    #[serde(default)]
-    pub prompt: Option<Uuid>,
 }
 
 /// The conversations of all roles, below a directory for each.
@@ -84,13 +81,7 @@ impl Conversation {
     pub(super) fn session(&self, resume: bool) -> SessionRef {
         SessionRef { id: self.id, resume }
     }
-
-    /// The same with this prompt as the newest.
-    pub(super) fn with_prompt(self, prompt: PromptId) -> Self {
-        Self { prompt: Some(prompt.0), ..self }
-    }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -106,9 +97,6 @@ mod tests {
         assert_eq!(open(false, two, true), (Conversation { id: one, ..Default::default() }, true));
         assert_eq!(open(false, two, false).0.id, two, "its transcript is gone");
         assert_eq!(open(true, three, true).0.id, three);
-        let noted = all.get("dev-a").unwrap().with_prompt(PromptId(one));
-        all.keep("dev-a", &noted).unwrap();
-        assert_eq!(all.get("dev-a").unwrap().prompt, Some(one));
         std::fs::write(dir.path().join("dev-a").join(FILE), "torn").unwrap();
         assert_eq!(all.get("dev-a"), None);
     }

@@ -18,9 +18,9 @@ const HOME: &str = "/home/agent";
 /// The CLI's own directory, below the home.
 pub(super) const CLAUDE_DIR: &str = ".claude-agent";
 /// Where the CLI is shown inside.
-const CLAUDE: &str = "/rt/claude";
+const CLAUDE: &str = "/opt/agents/claude";
 /// What the runtime gives a role to read: its prompt.
-const ROLE_DIR: &str = "/rt/role";
+const ROLE_DIR: &str = "/opt/agents/role";
 const PROMPT: &str = "prompt.md";
 /// The loopback port inside that leads to the runtime's proxy.
 pub(super) const PROXY_PORT: u16 = 9999;

@@ -89,20 +89,7 @@ pub fn prepare(args: &RunArgs) -> Result<Prepared, CliError> {
         &mut |prompt, decision| crate::confirm::confirm(&state, prompt, decision, now),
         now,
     )?;
-    known_backends(&accepted.config)?;
     Ok(Prepared { state, accepted, repository, demo: builtin.is_some(), machine })
-}
-
-/// Back ends that the configuration knows and this version cannot start are refused before anything
-/// starts, not role by role.
-fn known_backends(config: &foureyes_config::Config) -> Result<(), CliError> {
-    let later =
-        |r: &&foureyes_config::sections::roster::Role| matches!(config.backend(r).kind(), "claude" | "acp");
-    let Some(role) = config.roles.iter().find(later) else { return Ok(()) };
-    let kind = config.backend(role).kind();
-    let what = format!("the back end `{kind}` of {} is not part of this version", role.id);
-    Err(CliError::new(Exit::Config, what)
-        .hint("set `agents.backend` to {kind: command, argv: [...]} or {kind: scripted, play: ...}"))
 }
 
 fn source(args: &RunArgs) -> Result<ConfigSource, CliError> {
