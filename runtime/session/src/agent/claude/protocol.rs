@@ -76,6 +76,12 @@ impl Claude {
         }
     }
 
+    /// What is remembered of the session, which must not grow with it.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> String {
+        format!("{:?}{:?}{:?}{:?}", self.asks, self.held, self.turn, self.renderer)
+    }
+
     fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready | Phase::Proved)
     }
@@ -324,7 +330,13 @@ impl LineProtocol for Claude {
             Phase::Unfit => Err(DeliverError::NotReady("it is not what was ordered")),
             Phase::Ready | Phase::Proved => {
                 self.turn.written(prompt.id);
-                Ok(requests::prompt(prompt))
+                let line = requests::prompt(prompt);
+                if !(prompt.urgent && self.turn.is_open()) {
+                    return Ok(line);
+                }
+                // By itself even the highest priority waits for the tool that runs.
+                self.turn.interrupting();
+                Ok(format!("{}\n{line}", requests::order(INTERRUPT, "interrupt")))
             }
         }
     }

@@ -35,6 +35,11 @@ impl Turn {
         self.open = true;
     }
 
+    /// Whether the program works.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// An interrupt is sent; it concerns the turn in flight alone.
     pub(super) fn interrupting(&mut self) {
         self.stopping = self.open;
