@@ -288,8 +288,7 @@ impl Claude {
         let mut steps = Vec::new();
         for event in events {
             if let AgentEvent::TurnEnded(report) = &event {
-                let foot =
-                    self.renderer.foot(record, &report.end, report.input_tokens, report.cost_microusd);
+                let foot = self.renderer.foot(record, &report.end, report.input_tokens, report.cost_microusd);
                 steps.push(Step::Print(vec![foot]));
             }
             steps.push(Step::Event(event));
@@ -326,7 +325,9 @@ impl LineProtocol for Claude {
     fn prompt(&mut self, prompt: &Prompt) -> Result<String, DeliverError> {
         match self.phase {
             Phase::Greeted => Err(DeliverError::NotReady("it is starting")),
-            Phase::Connecting => Err(DeliverError::NotReady("it is not connected to the runtime's tools yet")),
+            Phase::Connecting => {
+                Err(DeliverError::NotReady("it is not connected to the runtime's tools yet"))
+            }
             Phase::Unfit => Err(DeliverError::NotReady("it is not what was ordered")),
             Phase::Ready | Phase::Proved => {
                 self.turn.written(prompt.id);

@@ -124,7 +124,11 @@ impl Turn {
 fn micro(usd: &Value) -> u64 {
     let micro = usd.as_f64().unwrap_or_default() * 1e6;
     // A float that fits no integer saturates.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and money is small")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and money is small"
+    )]
     let micro = micro.round() as u64;
     micro
 }

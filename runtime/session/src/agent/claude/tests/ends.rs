@@ -15,14 +15,13 @@ fn result(fields: Value) -> Value {
 
 fn ends(steps: &[Step]) -> Vec<&TurnReport> {
     let all = events(steps).into_iter();
-    all.filter_map(|event| if let AgentEvent::TurnEnded(report) = event { Some(report) } else { None }).collect()
+    all.filter_map(|event| if let AgentEvent::TurnEnded(report) = event { Some(report) } else { None })
+        .collect()
 }
 
 #[test]
 fn results_are_typed() {
-    let failed = |status: Value, words: &str| {
-        json!({ "is_error": true, "terminal_reason": "api_error", "api_error_status": status, "result": words })
-    };
+    let failed = |status: Value, words: &str| json!({ "is_error": true, "terminal_reason": "api_error", "api_error_status": status, "result": words });
     let until = |ms| TurnEnd::Failed(ModelTrouble::RateLimited { until: Some(ms) });
     let auth = |words: &str| TurnEnd::Failed(ModelTrouble::Auth(words.into()));
     let broke = json!({ "subtype": "error_during_execution", "is_error": true, "errors": ["odd"] });

@@ -4,9 +4,7 @@
 use super::{Claude, ClaudeLaunch, ClaudeOrder, tools_of};
 use crate::agent::{LineProtocol, Step};
 use foureyes_ports::{
-    backend::{
-        AgentEvent, AgentState, DeliverError, Prompt, PromptId, SessionRef, TurnEnd, TurnReport,
-    },
+    backend::{AgentEvent, AgentState, DeliverError, Prompt, PromptId, SessionRef, TurnEnd, TurnReport},
     clock::FakeClock,
     model::ModelTrouble,
 };

@@ -14,7 +14,8 @@ fn answers_that_are_none_refuse() {
         "subtype": "can_use_tool", "tool_name": "Bash", "input": { "command": "ls" } } });
     let call = mcp("q", &json!({ "method": "tools/call", "id": "c7" }));
     let denied = |response: &Value| response["hookSpecificOutput"]["permissionDecision"] == "deny";
-    let cases: [(Value, &str, &dyn Fn(&Value) -> bool); 15] = [
+    type Good<'a> = &'a dyn Fn(&Value) -> bool;
+    let cases: [(Value, &str, Good); 15] = [
         (hook("q", "PreToolUse", "t"), "{}", &|r| *r == json!({})),
         (hook("q", "PreToolUse", "t"), r#"{"a":1}"#, &|r| *r == json!({ "a": 1 })),
         (hook("q", "PreToolUse", "t"), "yes", &denied),
@@ -69,14 +70,20 @@ fn what_is_cancelled_or_unknown_is_not_answered() {
 fn questions_tools_and_prompts_are_bounded() {
     let mut claude = working();
     for n in 0..MAX_ASKS {
-        assert_eq!(asked(&feed(&mut claude, &hook(&format!("q{n}"), "PreToolUse", &format!("t{n}")))).len(), 1);
+        assert_eq!(
+            asked(&feed(&mut claude, &hook(&format!("q{n}"), "PreToolUse", &format!("t{n}")))).len(),
+            1
+        );
     }
     let steps = feed(&mut claude, &hook("more", "PreToolUse", "t"));
     let [Step::Event(AgentEvent::Protocol(_)), Step::Reply(reply)] = &steps[..] else { panic!("{steps:?}") };
     let output = &lines(reply)[0]["response"]["response"]["hookSpecificOutput"];
     assert_eq!(output["permissionDecision"], "deny");
     let long = "q".repeat(1000);
-    assert!(matches!(&feed(&mut claude, &hook(&long, "Stop", ""))[..], [Step::Event(AgentEvent::Protocol(_))]));
+    assert!(matches!(
+        &feed(&mut claude, &hook(&long, "Stop", ""))[..],
+        [Step::Event(AgentEvent::Protocol(_))]
+    ));
     for n in 0..1000 {
         claude.prompt(&prompt(n, "x")).unwrap();
         let use_ = json!({ "type": "tool_use", "id": format!("u{n}"), "name": "Bash", "input": {} });
@@ -118,12 +125,50 @@ fn what_is_no_record_is_told() {
 /// JSON with the CLI's own words in it, in any shape.
 fn odd_json() -> impl Strategy<Value = Value> {
     let words = prop::sample::select(vec![
-        "type", "subtype", "request", "request_id", "response", "control_request", "control_response",
-        "control_cancel_request", "system", "init", "assistant", "user", "result", "message", "content",
-        "tool_use", "tool_result", "tool_use_id", "id", "name", "input", "hook_callback", "mcp_message",
-        "can_use_tool", "PreToolUse", "hook_event_name", "isReplay", "uuid", "usage", "session_state_changed",
-        "state", "idle", "running", "rt-initialize", "rt-connected", "mcpServers", "status", "api_retry",
-        "text", "is_error", "success", "api_error_status", "total_cost_usd", "permission_denials",
+        "type",
+        "subtype",
+        "request",
+        "request_id",
+        "response",
+        "control_request",
+        "control_response",
+        "control_cancel_request",
+        "system",
+        "init",
+        "assistant",
+        "user",
+        "result",
+        "message",
+        "content",
+        "tool_use",
+        "tool_result",
+        "tool_use_id",
+        "id",
+        "name",
+        "input",
+        "hook_callback",
+        "mcp_message",
+        "can_use_tool",
+        "PreToolUse",
+        "hook_event_name",
+        "isReplay",
+        "uuid",
+        "usage",
+        "session_state_changed",
+        "state",
+        "idle",
+        "running",
+        "rt-initialize",
+        "rt-connected",
+        "mcpServers",
+        "status",
+        "api_retry",
+        "text",
+        "is_error",
+        "success",
+        "api_error_status",
+        "total_cost_usd",
+        "permission_denials",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),
