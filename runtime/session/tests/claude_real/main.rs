@@ -12,6 +12,7 @@ use foureyes_ports::{
     model::ModelTrouble,
 };
 use foureyes_protocol::Family;
+use foureyes_session::agent::claude::PROVED;
 use serde_json::json;
 use stage::{Agent, Stage, id, running, until_true};
 use std::time::{Duration, Instant};
@@ -49,6 +50,11 @@ fn tools(agent: &Agent) -> Vec<(String, bool)> {
     .collect()
 }
 
+#[test]
+fn the_installed_cli_is_a_proved_one() {
+    assert_eq!(stage::version().remark(), None);
+}
+
 #[tokio::test]
 async fn turns_with_tools_hooks_and_messages() {
     let stage = Stage::new(1).await;
@@ -80,8 +86,12 @@ async fn turns_with_tools_hooks_and_messages() {
     let first = stage.api.requests()[0].to_string();
     assert!(first.contains("/help, and see @notes.txt"), "no command of the CLI");
     assert!(first.contains("the prompt of the role"), "the role's prompt is there");
-    for foreign in ["UNASKED", "UNTRUSTED", "Co-Authored-By"] {
+    for foreign in ["UNTRUSTED", "Co-Authored-By"] {
         assert!(!first.contains(foreign), "{foreign} is in the request");
+    }
+    // The first proved version cannot be kept from reading what a prompt mentions.
+    if stage::version() > *PROVED.start() {
+        assert!(!first.contains("UNASKED"), "a mention was followed");
     }
     let shown = agent.session.transcript(100);
     for line in ["━━ turn 1 ━ /help, and see", "● send", "● Bash  echo made", "⎿ a result", "── done in"]
@@ -118,7 +128,8 @@ async fn a_hook_forbids() {
     assert_eq!(turn_end(&mut agent).await.end, TurnEnd::Done);
     assert!(!stage.work().join("forbidden").exists());
     assert!(stage.api.requests()[1].to_string().contains("RULE-7"), "the model is told why");
-    assert!(agent.session.transcript(50).contains("✗ PreToolUse:Bash hook error: RULE-7"));
+    let shown = agent.session.transcript(50);
+    assert!(shown.lines().any(|line| line.contains("✗") && line.contains("RULE-7")), "{shown}");
     assert_eq!(tools(&agent), [("Bash".to_owned(), true), ("Bash".to_owned(), false)]);
 }
 

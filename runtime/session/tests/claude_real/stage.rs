@@ -13,7 +13,7 @@ use foureyes_protocol::{Family, PrincipalId};
 use foureyes_session::{
     agent::{
         PipeBackend,
-        claude::{Claude, ClaudeLaunch, ClaudeOrder, Transcript, tools_of},
+        claude::{Claude, ClaudeLaunch, ClaudeOrder, ClaudeVersion, Transcript, tools_of},
     },
     sandbox::{BwrapSandbox, SandboxConfig, Spawner, multicall, unreadable_copy},
 };
@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
@@ -58,6 +59,13 @@ fn claude_binary() -> PathBuf {
     };
     assert!(path.is_file(), "no Claude Code CLI at {}: install it with `cargo xtask tools`", path.display());
     path.canonicalize().unwrap()
+}
+
+/// What the CLI says of its version.
+pub fn version() -> ClaudeVersion {
+    let output =
+        Command::new(claude_binary()).arg("--version").env_clear().env("HOME", "/nonexistent").output();
+    ClaudeVersion::parse(&String::from_utf8_lossy(&output.unwrap().stdout)).expect("a version")
 }
 
 /// The parts that all stages share, so that 380 MB are copied once.

@@ -111,10 +111,7 @@ impl Claude {
                 let why = clean_text(text(response, "error"), 200);
                 self.unfit(format!("it refused to be initialised: {why}"))
             }
-            INITIALIZE if self.phase == Phase::Greeted => {
-                self.phase = Phase::Connecting;
-                self.look()
-            }
+            INITIALIZE if self.phase == Phase::Greeted => self.initialised(&response["response"]),
             CONNECTED if self.phase == Phase::Connecting => {
                 self.looking = false;
                 self.connected(list(&response["response"], "mcpServers"))
@@ -124,12 +121,24 @@ impl Claude {
         }
     }
 
+    /// A CLI that does not tell its version here is an old one, which connects to the server on the
+    /// pipe at its first prompt: then `system/init` alone proves the connection.
+    fn initialised(&mut self, response: &Value) -> Vec<Step> {
+        if text(response, "claude_code_version").is_empty() {
+            return self.ready();
+        }
+        self.phase = Phase::Connecting;
+        self.look()
+    }
+
+    fn ready(&mut self) -> Vec<Step> {
+        self.phase = Phase::Ready;
+        vec![Step::Event(AgentEvent::State(AgentState::Idle))]
+    }
+
     fn connected(&mut self, servers: &[Value]) -> Vec<Step> {
         match server_status(servers) {
-            Some("connected") if self.listed => {
-                self.phase = Phase::Ready;
-                vec![Step::Event(AgentEvent::State(AgentState::Idle))]
-            }
+            Some("connected") if self.listed => self.ready(),
             status @ Some("failed" | "disabled" | "needs-auth") => self.unfit(not_connected(status)),
             status if self.looks >= LOOKS => self.unfit(not_connected(status)),
             _ if self.listed => self.look(),

@@ -98,7 +98,7 @@ fn lines(written: &str) -> Vec<Value> {
 fn ready() -> Claude {
     let mut claude = claude(launch().order());
     feed(&mut claude, &mcp("q1", &json!({ "method": "tools/list", "id": 1 })));
-    feed(&mut claude, &response("rt-initialize", &json!({})));
+    feed(&mut claude, &response("rt-initialize", &json!({ "claude_code_version": "2.1.330" })));
     let answer = claude.answer("q1", r#"{"result":{"tools":[]}}"#).unwrap();
     assert_eq!(lines(&answer)[1]["request"]["subtype"], "mcp_status");
     let steps = feed(&mut claude, &servers("connected"));

@@ -47,7 +47,11 @@ fn it_is_idle_when_initialised_and_connected_and_not_before() {
     };
     not_ready(&mut claude);
     assert_eq!(asked(&feed(&mut claude, &mcp("q1", &json!({ "method": "initialize", "id": 0 })))), ["q1"]);
-    assert_eq!(feed(&mut claude, &response("rt-initialize", &json!({}))), [], "the runtime owes an answer");
+    assert_eq!(
+        feed(&mut claude, &response("rt-initialize", &json!({ "claude_code_version": "2.1.330" }))),
+        [],
+        "the runtime owes an answer"
+    );
     not_ready(&mut claude);
     let answer = claude.answer("q1", r#"{"jsonrpc":"2.0","id":0,"result":{"a":1}}"#).unwrap();
     let answer = lines(&answer);
@@ -69,6 +73,25 @@ fn it_is_idle_when_initialised_and_connected_and_not_before() {
     assert_eq!(events(&idle), [&AgentEvent::State(AgentState::Idle)]);
     assert_eq!(feed(&mut claude, &servers("connected")), [], "told once");
     claude.prompt(&prompt(1, "go")).unwrap();
+}
+
+#[test]
+fn an_old_cli_is_idle_before_it_connects_and_is_proved_by_its_init() {
+    let old = || {
+        let mut claude = claude(launch().order());
+        let steps = feed(&mut claude, &response("rt-initialize", &json!({ "commands": [] })));
+        assert_eq!(events(&steps), [&AgentEvent::State(AgentState::Idle)]);
+        claude.prompt(&prompt(1, "go")).unwrap();
+        claude
+    };
+    let mut claude = old();
+    assert_eq!(asked(&feed(&mut claude, &mcp("q1", &json!({ "method": "tools/list", "id": 1 })))), ["q1"]);
+    assert_eq!(claude.answer("q1", r#"{"result":{}}"#).unwrap().lines().count(), 1);
+    assert_eq!(asked(&feed(&mut claude, &hook("q2", "PreToolUse", "t1"))), [""; 0], "not proved yet");
+    assert_eq!(asked(&feed(&mut claude, &init())), ["q2"]);
+    let mut alone = init();
+    alone["mcp_servers"] = json!([]);
+    assert!(unfit(&feed(&mut old(), &alone)).contains("not connected"));
 }
 
 fn unfit(steps: &[Step]) -> String {
@@ -113,7 +136,7 @@ fn a_refused_greeting_and_a_dead_connection_are_unfit() {
         "response": { "subtype": "error", "request_id": "rt-initialize", "error": "no" } });
     assert!(unfit(&feed(&mut claude, &refused)).contains("refused to be initialised: no"));
     let mut claude = super::claude(launch().order());
-    feed(&mut claude, &response("rt-initialize", &json!({})));
+    feed(&mut claude, &response("rt-initialize", &json!({ "claude_code_version": "2.1.330" })));
     assert!(unfit(&feed(&mut claude, &servers("failed"))).contains("status failed"));
 }
 
@@ -121,7 +144,7 @@ fn a_refused_greeting_and_a_dead_connection_are_unfit() {
 fn a_connection_that_never_comes_is_unfit_in_the_end() {
     let mut claude = claude(launch().order());
     feed(&mut claude, &mcp("q1", &json!({ "method": "tools/list", "id": 1 })));
-    feed(&mut claude, &response("rt-initialize", &json!({})));
+    feed(&mut claude, &response("rt-initialize", &json!({ "claude_code_version": "2.1.330" })));
     claude.answer("q1", r#"{"result":{}}"#).unwrap();
     let looks = (0..10_000).take_while(|_| feed(&mut claude, &servers("pending")).len() == 1).count();
     assert!((100..10_000).contains(&looks), "after {looks} looks");
