@@ -114,7 +114,8 @@ impl RoleActor {
         let items = self.inbox.items(wording::LISTED);
         let feature = items.iter().find_map(|i| i.feature.clone());
         self.core.meter.works_on(&self.id, feature);
-        let lost = self.prompt.take().filter(|_| why == Why::Again && self.delivery.seen_ms.is_none());
+        // That it was seen was told by a program that may have died before it wrote that down.
+        let lost = self.prompt.take().filter(|_| why == Why::Again);
         let first = !std::mem::replace(&mut self.introduced, true);
         let restarted = (first && self.resumed).then(|| "the runtime was started again".to_owned());
         let text = wording::prompt(&wording::Occasion {

@@ -37,6 +37,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Roles and services with their health
     Ps(JsonArg),
+    /// What models were used for: by role, feature, gate and model
+    Costs(JsonArg),
     /// What happened, line by line
     Logs(LogsArgs),
     /// Watch the terminals: all in tmux, or one role here

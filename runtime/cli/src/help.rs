@@ -15,7 +15,7 @@ Quick start:
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "trust", "check", "doctor", "2fa", "hooks", "completions"]),
     ("Work", &["run", "feature", "send", "inbox", "answer", "down"]),
-    ("Watch", &["status", "ps", "logs", "attach", "gate"]),
+    ("Watch", &["status", "ps", "costs", "logs", "attach", "gate"]),
     ("Govern", &["approve", "reject", "freeze", "unfreeze", "role"]),
     ("Prove", &["verify", "keys", "audit"]),
 ];

@@ -2,6 +2,7 @@
 
 mod attach;
 mod audit;
+mod costs;
 mod decide;
 mod hooks;
 mod init;
@@ -77,6 +78,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Status(args) => look::status(&place, args),
         Command::Ps(args) => look::ps(&place, args.json),
         Command::Logs(args) => look::logs(&place, &args),
+        Command::Costs(args) => costs::costs(&place, args.json),
         Command::Inbox(args) => look::inbox(&place, args.json),
         Command::Gate(args) => look::gate(&place, &args),
         Command::Attach(args) => attach::attach(&place, args),
