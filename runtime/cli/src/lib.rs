@@ -2,6 +2,7 @@
 //! repository's state lies; which configuration is accepted; and how commands speak with the
 //! runtime of their repository.
 
+pub mod agents_needs;
 pub mod args;
 pub mod claude;
 pub mod commands;

@@ -2,6 +2,7 @@
 
 use super::{Place, now_ms, print};
 use crate::{
+    agents_needs,
     args::{CheckArgs, DoctorArgs, TrustArgs},
     compose::{Start, Trial, trial},
     confirm::confirm,
@@ -107,6 +108,9 @@ pub(super) fn doctor(place: &Place, args: &DoctorArgs) -> Result<ExitCode, CliEr
         prerequisites::install(absent.filter_map(|f| f.package).collect())?;
         report = prerequisites::look(root.path(), false);
     }
+    if let Ok(config) = place.repository().and_then(|r| configured(&r)) {
+        report.findings.extend(agents_needs::look(&config));
+    }
     let missing = report.missing().count();
     let text = match args.json {
         true => foureyes_display::status::json(&report),
@@ -122,10 +126,15 @@ pub(super) fn doctor(place: &Place, args: &DoctorArgs) -> Result<ExitCode, CliEr
     }
 }
 
+/// The configuration of a repository, else the default.
+fn configured(repository: &Path) -> Result<foureyes_config::Config, CliError> {
+    let source = ConfigSource::resolve(None, Some(repository)).unwrap_or(ConfigSource::Embedded("default"));
+    Ok(trust::Candidate::read(&source)?.config)
+}
+
 /// Tries the wall, and the suite once on the tip of the target branch in the gate sandbox.
 fn suite(root: &StateRoot, repository: &Path) -> Result<ExitCode, CliError> {
-    let source = ConfigSource::resolve(None, Some(repository)).unwrap_or(ConfigSource::Embedded("default"));
-    let config = trust::Candidate::read(&source)?.config;
+    let config = configured(repository)?;
     let state = StateRoot::at(&root.path().join(format!("doctor-{}", std::process::id()))).of(repository);
     state.create()?;
     let start = Start {

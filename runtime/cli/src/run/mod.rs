@@ -9,6 +9,7 @@ mod plan;
 pub mod sinks;
 
 use crate::{
+    agents_needs,
     args::{RunArgs, TierArg},
     compose::{ComposeError, Runtime, Start},
     error::CliError,
@@ -89,6 +90,8 @@ pub fn prepare(args: &RunArgs) -> Result<Prepared, CliError> {
         &mut |prompt, decision| crate::confirm::confirm(&state, prompt, decision, now),
         now,
     )?;
+    let mut machine = machine;
+    machine.findings.extend(agents_needs::ensure(&accepted.config, args.fix)?);
     Ok(Prepared { state, accepted, repository, demo: builtin.is_some(), machine })
 }
 
@@ -259,6 +262,7 @@ fn banner(prepared: &Prepared, runtime: &Runtime, view: &View, began: Instant) -
         tier: runtime.tier.to_string(),
         self_test: runtime.walls.clone(),
         roles: started,
+        asleep: view.roles.len() - started,
         roles_up_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         records: view.records,
         head: view.head,
