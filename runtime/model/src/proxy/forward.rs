@@ -50,7 +50,8 @@ pub(super) async fn forward(
     let streams = streams(&asked.route, &body).inspect_err(|error| {
         teller.trouble(ModelTrouble::Refused(error.status(), error.to_string()));
     })?;
-    let credential = settings.vault.current(teller.clock.now_ms()).map_err(|why| no_credentials(&teller, &why))?;
+    let credential =
+        settings.vault.current(teller.clock.now_ms()).map_err(|why| no_credentials(&teller, &why))?;
     let request = request(settings, &teller, asked, body, credential.as_ref());
     let limits = limits(settings.silence, streams);
     teller.asked();
@@ -71,7 +72,9 @@ async fn read(body: Incoming) -> Result<Bytes, Refusal> {
     let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
     match whole {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => Err(Refusal::new(413, "request_too_large", "the request is larger than 32 MiB, or broke off")),
+        Ok(Err(_)) => {
+            Err(Refusal::new(413, "request_too_large", "the request is larger than 32 MiB, or broke off"))
+        }
         Err(_) => Err(Refusal::passing(408, "the request did not arrive in time")),
     }
 }
@@ -98,7 +101,8 @@ fn streams(route: &Route, body: &Bytes) -> Result<bool, BodyError> {
         return Ok(false);
     }
     // Bedrock's and Vertex's paths say it.
-    let by_path = route.path.ends_with("/invoke-with-response-stream") || route.path.ends_with(":streamRawPredict");
+    let by_path =
+        route.path.ends_with("/invoke-with-response-stream") || route.path.ends_with(":streamRawPredict");
     outbound::check(body).map(|streams| streams || by_path)
 }
 
@@ -148,7 +152,8 @@ fn unreachable(settings: &Settings, teller: &Teller, error: &reqwest::Error) -> 
 }
 
 fn redirected(teller: &Teller, status: u16) -> Refusal {
-    let why = "the model's API redirects elsewhere, which the runtime does not follow: check `model.base_url`";
+    let why =
+        "the model's API redirects elsewhere, which the runtime does not follow: check `model.base_url`";
     teller.trouble(ModelTrouble::Refused(status, why.to_owned()));
     Refusal::new(502, "api_error", why)
 }

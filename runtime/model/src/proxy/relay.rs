@@ -45,7 +45,10 @@ impl Relay {
 
     /// The answer as a stream of pieces.
     pub(super) fn into_stream(self) -> impl futures::Stream<Item = Result<Bytes, Cut>> + Send {
-        futures::stream::unfold(self, |mut relay| async move { relay.next().await.map(|piece| (piece, relay)) })
+        futures::stream::unfold(
+            self,
+            |mut relay| async move { relay.next().await.map(|piece| (piece, relay)) },
+        )
     }
 
     async fn next(&mut self) -> Option<Result<Bytes, Cut>> {

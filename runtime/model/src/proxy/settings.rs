@@ -61,9 +61,8 @@ impl Settings {
     pub fn new(config: &Model, env: Env<'_>, home: &Path) -> Result<Self, ProxyError> {
         let base = base(config, env)?;
         let proxies = if outward::is_loopback(&base) { Proxies::none() } else { Proxies::of(env)? };
-        let client = outward::client(env, &proxies)?
-            .build()
-            .map_err(|e| OutwardError::Client(outward::cause(&e)))?;
+        let client =
+            outward::client(env, &proxies)?.build().map_err(|e| OutwardError::Client(outward::cause(&e)))?;
         Ok(Self {
             provider: config.provider,
             base,
@@ -121,7 +120,9 @@ fn base(config: &Model, env: Env<'_>) -> Result<Url, ProxyError> {
         _ => return Err(wrong("it must be https: (http: is for addresses of this machine alone)")),
     }
     if config.provider == Provider::StandIn && !loopback {
-        return Err(wrong("the stand-in is on this machine: expected an address such as http://127.0.0.1:port"));
+        return Err(wrong(
+            "the stand-in is on this machine: expected an address such as http://127.0.0.1:port",
+        ));
     }
     if config.provider == Provider::Vertex {
         // The CLI's variable ends with the version, the paths of requests begin with it.

@@ -30,7 +30,8 @@ type Answer = Response<UnsyncBoxBody<Bytes, BreakOff>>;
 pub(super) async fn to(request: Request<Incoming>, model: &dyn StandIn) -> Answer {
     let (parts, body) = request.into_parts();
     let (agent, want) = route(&parts.method, parts.uri.path());
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes) else {
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes)
+    else {
         return error(413, "request_too_large", "the request is too large, or broke off", &[]);
     };
     match want {
@@ -54,10 +55,8 @@ fn models() -> Value {
 
 async fn answer(agent: &str, asked: &Asked, model: &dyn StandIn) -> Answer {
     let aside = asked.aside().map(ReplyOutcome::Message);
-    let reply = aside.map_or_else(
-        || model.reply(agent, &asked.body),
-        |outcome| Reply { think: Duration::ZERO, outcome },
-    );
+    let reply = aside
+        .map_or_else(|| model.reply(agent, &asked.body), |outcome| Reply { think: Duration::ZERO, outcome });
     if let ReplyOutcome::Error { status, kind, message, headers } = &reply.outcome {
         tokio::time::sleep(reply.think).await;
         return error(*status, kind, message, headers);
@@ -109,7 +108,10 @@ fn cut(asked: &Asked, blocks: &[Block]) -> Vec<Result<Bytes, BreakOff>> {
     all
 }
 
-fn streamed(kind: &'static str, pieces: impl Stream<Item = Result<Bytes, BreakOff>> + Send + 'static) -> Answer {
+fn streamed(
+    kind: &'static str,
+    pieces: impl Stream<Item = Result<Bytes, BreakOff>> + Send + 'static,
+) -> Answer {
     let body = BodyExt::boxed_unsync(StreamBody::new(pieces.map(|piece| piece.map(Frame::data))));
     let mut answer = Response::new(body);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
