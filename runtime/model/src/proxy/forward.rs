@@ -17,7 +17,11 @@ use bytes::{Bytes, BytesMut};
 use foureyes_config::sections::model::Provider;
 use foureyes_ports::model::ModelTrouble;
 use http_body_util::{BodyExt, Limited, StreamBody};
-use hyper::{HeaderMap, Method, body::Frame, body::Incoming, header::CONTENT_TYPE};
+use hyper::{
+    HeaderMap, Method,
+    body::{Body as _, Frame, Incoming},
+    header::CONTENT_TYPE,
+};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -69,14 +73,19 @@ pub(super) async fn forward(
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
     let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
     match whole {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => {
-            Err(Refusal::new(413, "request_too_large", "the request is larger than 32 MiB, or broke off"))
-        }
+        Ok(Err(_)) => Err(too_large()),
         Err(_) => Err(Refusal::passing(408, "the request did not arrive in time")),
     }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(413, "request_too_large", "the request is larger than 32 MiB, or broke off")
 }
 
 impl BodyError {

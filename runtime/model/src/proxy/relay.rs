@@ -57,6 +57,10 @@ impl Relay {
         }
         let left = self.patience.saturating_sub(self.said_at.elapsed());
         let piece = tokio::time::timeout(self.quiet.min(left), self.response.chunk()).await;
+        if !matches!(piece, Ok(Ok(Some(_)))) {
+            // The server drops what it has not written when an answer breaks off: let it write first.
+            tokio::task::yield_now().await;
+        }
         match piece {
             Err(_) => Some(Err(self.silent(if left < self.quiet { self.patience } else { self.quiet }))),
             Ok(Err(error)) => Some(Err(self.broken(outward::cause(&error)))),
