@@ -63,7 +63,9 @@ impl Relay {
         }
         match piece {
             Err(_) => Some(Err(self.silent(if left < self.quiet { self.patience } else { self.quiet }))),
-            Ok(Err(error)) => Some(Err(self.broken(outward::cause(&error)))),
+            Ok(Err(error)) => {
+                Some(Err(self.broken(format!("the answer broke off: {}", outward::cause(&error)))))
+            }
             Ok(Ok(Some(piece))) => {
                 self.read(&piece);
                 Some(Ok(piece))

@@ -90,7 +90,8 @@ mod tests {
         let requests = ("anthropic-ratelimit-requests-reset", "2025-11-26T23:33:30Z");
         let tokens = ("anthropic-ratelimit-tokens-reset", "2025-11-26T23:35:00Z");
         let unified = ("anthropic-ratelimit-unified-reset", "1764203600");
-        let table: &[(&[(&str, &str)], Option<u64>)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<u64>);
+        let table: &[Case] = &[
             (&[], None),
             (&[("retry-after", "30")], Some(30_000)),
             (&[("retry-after", "Wed, 26 Nov 2025 23:34:20 GMT")], Some(60_000)),

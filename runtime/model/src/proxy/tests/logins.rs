@@ -176,7 +176,8 @@ fn the_state_reads_well() {
     };
     let stand_in = Model { provider: Provider::StandIn, ..config("http://127.0.0.1:1") };
     let bad = [("ANTHROPIC_API_KEY", "two words")];
-    let cases: [(&Model, &[(&str, &str)], &Path); 9] = [
+    type Case<'a> = (&'a Model, &'a [(&'a str, &'a str)], &'a Path);
+    let cases: [Case; 9] = [
         (&auto, &ALL, none),
         (&auto, &ALL[1..], none),
         (&auto, &[], home.path()),
