@@ -1,6 +1,6 @@
 //! What every actor is given: the ports, the accepted configuration and the shared facts.
 
-use crate::journal::Journal;
+use crate::{journal::Journal, meter::Meter};
 use foureyes_config::{Config, PathRules};
 use foureyes_policies::veto::Triggers;
 use foureyes_ports::{
@@ -84,6 +84,8 @@ pub struct Context {
     pub journal: Arc<Journal>,
     /// The switch.
     pub refs: Arc<RefGuard>,
+    /// What the agents use of their models.
+    pub meter: Arc<Meter>,
 }
 
 impl Facts {

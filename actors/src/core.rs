@@ -190,11 +190,13 @@ fn build(
     let (c, t, r, k, p) = (context.clone(), root.clone(), registry.clone(), locks.clone(), projector.clone());
     services.start(ChildSpec::permanent("health"), |_| HealthMonitor::new(c, t, r, k, p))?;
 
+    let features = Arc::new(FoldedFeatures::default());
     let neighbours = Neighbours {
         registry: registry.clone(),
         locks: locks.clone(),
         gatekeeper: gatekeeper.clone(),
         projector: projector.clone(),
+        features: features.clone(),
     };
     let mut addresses = BTreeMap::new();
     let stop = Shutdown::TimeoutMs(limits.stop_timeout.0 + 10_000);
@@ -216,7 +218,6 @@ fn build(
     actix::spawn(tell_progress(progress_rx, projector));
     actix::spawn(tell_events(told, registry.clone()));
     let roles = Arc::new(addresses);
-    let features = Arc::new(FoldedFeatures::default());
     let handle = CoreHandle { context, registry, locks, librarian, limiter, roles, features, view, tree };
     Ok((root, handle))
 }

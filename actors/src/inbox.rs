@@ -92,9 +92,9 @@ impl Inbox {
         self.open.first_key_value().map(|(_, item)| item.sent_at)
     }
 
-    /// Whether a CRITICAL one waits.
-    pub fn urgent(&self) -> bool {
-        self.open.values().any(|i| i.priority == Priority::Critical)
+    /// The place of the newest CRITICAL one.
+    pub fn newest_urgent(&self) -> Option<u64> {
+        self.open.iter().rev().find(|(_, i)| i.priority == Priority::Critical).map(|(index, _)| *index)
     }
 
     /// The first to be served.

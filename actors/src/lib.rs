@@ -7,6 +7,7 @@ pub mod folded;
 pub mod inbox;
 pub mod jobs;
 pub mod journal;
+pub mod meter;
 pub mod role;
 pub mod services;
 pub mod supervision;

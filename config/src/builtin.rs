@@ -1,4 +1,5 @@
-//! What the program brings along: the built-in plays of scripted agents, and the crate of the demo.
+//! What the program brings along: the built-in plays of scripted agents, the parts of prompts, and the
+//! crate of the demo.
 
 /// Pairs of name and text, for files below a directory of this crate.
 macro_rules! embedded {
@@ -18,6 +19,13 @@ const PLAYS: &[(&str, &str)] = embedded!("plays", ".yaml":
     "offline/dev-a" "offline/dev-b"
 );
 
+const PROMPTS: &[(&str, &str)] = embedded!("prompts", "":
+    "manifest.yaml"
+    "orchestrator.md" "librarian.md" "planner.md" "architect.md" "dev.md" "qa.md" "docs.md"
+    "orders.md" "turns.md" "gates.md" "specs.md" "tests-first.md" "git.md" "four-eyes.md" "reviewing.md"
+    "rejections.md" "decisions.md" "escalation.md" "refusals.md" "reports.md" "instructions.md"
+);
+
 const DEMO: &[(&str, &str)] = embedded!("demo", "":
     ".gitignore" "CHANGELOG.md" "Cargo.lock" "Cargo.toml" "LICENSE" "README.md"
     "src/cli/help.txt" "src/cli/mod.rs" "src/lib.rs" "src/list.rs" "src/range.rs"
@@ -32,6 +40,17 @@ pub fn play(name: &str) -> Option<&'static str> {
 /// The names of the built-in plays, in groups.
 pub fn play_names() -> impl Iterator<Item = &'static str> {
     PLAYS.iter().map(|(name, _)| *name)
+}
+
+/// The text of a built-in part of prompts, such as `dev.md`, or of their `manifest.yaml`; `None` where
+/// there is none of that name.
+pub fn prompt(name: &str) -> Option<&'static str> {
+    PROMPTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// The file names of the built-in parts, the manifest first.
+pub fn prompt_names() -> impl Iterator<Item = &'static str> {
+    PROMPTS.iter().map(|(name, _)| *name)
 }
 
 /// The files of the demo's crate: path relative to its root, and text.
@@ -67,6 +86,8 @@ mod tests {
         let mut on_disk = below("plays");
         on_disk.remove("README.md");
         assert_eq!(plays, on_disk);
+        let prompts: BTreeSet<String> = prompt_names().map(str::to_owned).collect();
+        assert_eq!(prompts, below("prompts"));
         let demo: BTreeSet<String> = demo_files().iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(demo, below("demo"));
     }

@@ -12,6 +12,7 @@ use crate::sections::{
     messages::Messages,
     model::Model,
     paths::Paths,
+    prompts::Prompts,
     review::{Collusion, Cumulative, Tertiary},
     roster::{Backend, Role, default_roles},
     run::{Run, Task},
@@ -38,6 +39,9 @@ section! {
         /// How agents reach their model.
         #[garde(dive)]
         pub model: Model = Model::default(),
+        /// What every role is told before its first turn.
+        #[garde(dive)]
+        pub prompts: Prompts = Prompts::default(),
         /// The user's repository.
         #[garde(dive)]
         pub repository: Repository = Repository::default(),

@@ -11,6 +11,7 @@ pub mod error;
 mod formats;
 pub mod load;
 pub mod path_rules;
+pub mod prompts;
 mod references;
 pub mod schema;
 pub mod sections;

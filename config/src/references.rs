@@ -5,6 +5,7 @@ use crate::{
     Config,
     check::{Checked, did_you_mean, join},
     error::{ConfigError, Mistake},
+    prompts::is_part_name,
     sections::{
         limits::{Rate, RateKind},
         roster::Backend,
@@ -41,6 +42,7 @@ pub(crate) fn check(
     roles(config, &mut found);
     overrides(config, &mut found);
     backends(config, play_exists, &mut found);
+    prompts(config, &mut found);
     model_plays(config, play_exists, &mut found);
     tasks(config, &mut found);
     suite(config, &mut found);
@@ -162,6 +164,39 @@ fn variables(env: &BTreeMap<String, String>, path: &str, found: &mut Found<'_>) 
         if !valid(name) || value.contains('\0') {
             let hint = "letters, digits and `_`, not starting with a digit; no NUL in the value".to_owned();
             found.add(&format!("{path}.{name}"), format!("{name:?} cannot be an environment variable"), hint);
+        }
+    }
+}
+
+/// Budgets and extra parts go by a role or a family that exists; folder and parts lie where the
+/// configuration lies.
+fn prompts(config: &Config, found: &mut Found<'_>) {
+    let prompts = &config.prompts;
+    let outside = |path: &str| Path::new(path).is_absolute() || path.split('/').any(|part| part == "..");
+    if outside(&prompts.directory) {
+        let hint = "name it relative to this file, below its directory".to_owned();
+        found.add("prompts.directory", format!("the folder {:?} lies outside", prompts.directory), hint);
+    }
+    if !found.checked.shortened.contains("roles") {
+        let roles = config.roles.iter().map(|r| r.id.as_str());
+        let known: Vec<&str> = Family::ROLES.map(Family::as_str).into_iter().chain(roles).collect();
+        let named = prompts.budgets.keys().map(|k| ("budgets", k));
+        for (list, key) in named.chain(prompts.extra.keys().map(|k| ("extra", k))) {
+            if !known.contains(&key.as_str()) {
+                let hint = did_you_mean(key, &known).unwrap_or_else(|| "name a role or a family".to_owned());
+                let message = format!("there is no role or family {key:?}");
+                found.add(&format!("prompts.{list}.{key}"), message, hint);
+            }
+        }
+    }
+    for (key, parts) in &prompts.extra {
+        for (i, part) in parts.iter().enumerate().filter(|(_, part)| !is_part_name(part)) {
+            let hint = "a file name of a-z, 0-9 and `-` that ends in `.md`, such as `my-part.md`".to_owned();
+            found.add(
+                &format!("prompts.extra.{key}[{i}]"),
+                format!("{part:?} is not the name of a part"),
+                hint,
+            );
         }
     }
 }

@@ -11,7 +11,6 @@ mod kill;
 mod measure;
 mod senders;
 mod startup;
-mod vcs;
 mod world;
 
 use args::{Cli, Envelopes, Test};

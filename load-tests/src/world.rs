@@ -1,12 +1,13 @@
 //! A whole core over a real ledger, with agents that have no process.
 
-use crate::{error::Failure, vcs::NoVcs};
+use crate::error::Failure;
 use async_trait::async_trait;
 use foureyes_actors::{
     context::{Context, Facts, Ports, RefGuard},
     core::{Core, Settings},
     journal::Journal,
-    role::Launcher,
+    meter::Meter,
+    role::{Launcher, Order, Started},
 };
 use foureyes_config::{
     Config, PathRules,
@@ -18,11 +19,11 @@ use foureyes_ledger::{
 };
 use foureyes_ports::{
     artifacts::MemoryArtifacts,
-    backend::AgentSession,
+    backend::{Ask, PromptId},
     ledger::{Ledger, LedgerState},
     runner::FakeRunner,
     signer::FakeSigner,
-    vcs::DeliveryTarget,
+    vcs::{DeliveryTarget, NoVcs},
 };
 use foureyes_protocol::{Family, PrincipalId};
 use std::{path::Path, sync::Arc};
@@ -61,11 +62,20 @@ struct NoProcess;
 
 #[async_trait]
 impl Launcher for NoProcess {
-    async fn launch(&self, _: &PrincipalId, _: u64) -> Result<Box<dyn AgentSession>, String> {
+    async fn launch(&self, _: &PrincipalId, _: Order) -> Result<Started, String> {
         std::future::pending().await
     }
     fn lazy(&self, _: &PrincipalId) -> bool {
         true
+    }
+    async fn answer(&self, _: &PrincipalId, _: &Ask) -> String {
+        "null".to_owned()
+    }
+    async fn was_seen(&self, _: &PrincipalId, _: PromptId) -> Option<bool> {
+        None
+    }
+    fn transcript_bytes(&self, _: &PrincipalId) -> Option<u64> {
+        None
     }
 }
 
@@ -102,11 +112,13 @@ pub async fn start(dir: &Path, config: Config) -> Result<Core, Failure> {
         signer: Arc::new(FakeSigner::default()),
     };
     let facts = facts(dir, config, &ports)?;
+    let meter = Meter::new(facts.config.model.budgets.clone(), ports.clock.clone(), &journal, facts.epoch);
     let context = Context {
         ports,
         facts: Arc::new(facts),
         journal: Arc::new(journal),
         refs: Arc::new(RefGuard::default()),
+        meter: Arc::new(meter),
     };
     let settings = Settings {
         context,

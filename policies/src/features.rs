@@ -336,6 +336,11 @@ impl Features {
         active
     }
 
+    /// The gate at which a feature stands.
+    pub fn gate_of(&self, id: &FeatureId) -> Option<Gate> {
+        self.by_id.get(id).map(|f| f.gate)
+    }
+
     /// How many open features a role works on.
     pub fn load(&self, role: &PrincipalId) -> usize {
         self.by_id.values().filter(|f| f.is_open() && f.assigned.contains_key(role)).count()

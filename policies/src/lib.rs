@@ -4,10 +4,13 @@
 //! a verdict with reasons that name the case and what mends it.
 
 pub mod admission;
+pub mod agent_tools;
 pub mod approvals;
+pub mod costs;
 pub mod facts;
 pub mod features;
 pub mod green;
+pub mod hang;
 pub mod inline_tests;
 pub mod kinds;
 pub mod lock;
@@ -16,7 +19,9 @@ pub mod push;
 pub mod rate;
 pub mod record;
 pub mod red;
+pub mod remedy;
 pub mod rights;
 pub mod secrets;
 pub mod signers;
+pub mod turns;
 pub mod veto;

@@ -8,13 +8,15 @@ use crate::{
 };
 use actix::prelude::*;
 use foureyes_policies::{
+    costs::{Costs, Line, Sum},
     features::{Feature, Features, Status},
     veto::Veto,
 };
 use foureyes_ports::{
     text::clean_text,
     view::{
-        FeatureView, MessageLine, QuestionView, RoleState, RoleView, ServiceView, Tone, VerdictLine, View,
+        DeliveryView, FeatureView, MessageLine, QuestionView, RoleState, RoleView, ServiceView, SpentView,
+        Tone, VerdictLine, View,
     },
 };
 use foureyes_protocol::{Address, Body, Envelope, FeatureId, Gate, MessageId, Outcome, PrincipalId};
@@ -45,6 +47,14 @@ pub struct RoleSignal {
     pub oldest_ms: Option<u64>,
     /// When the process last gave a sign of life: an event, or something new on its screen.
     pub heard_ms: u64,
+    /// Turns of its model so far.
+    pub turns: u64,
+    /// Of these, those that began while nothing waited and nobody ordered them.
+    pub idle_turns: u64,
+    /// How far the newest prompt came.
+    pub delivery: DeliveryView,
+    /// Why no turn begins now.
+    pub held: Option<String>,
 }
 
 /// How far a gate run is; an empty text ends it.
@@ -79,7 +89,7 @@ pub struct Projector {
     messages: VecDeque<MessageLine>,
     alerts: VecDeque<String>,
     refusals: u64,
-    idle_turns: u64,
+    costs: Costs,
     questions: BTreeMap<u64, QuestionView>,
     asked: u64,
     roles: BTreeMap<PrincipalId, RoleSignal>,
@@ -104,7 +114,7 @@ impl Projector {
             messages: VecDeque::new(),
             alerts: VecDeque::new(),
             refusals: 0,
-            idle_turns: 0,
+            costs: Costs::default(),
             questions: BTreeMap::new(),
             asked: 0,
             roles: BTreeMap::new(),
@@ -121,6 +131,7 @@ impl Projector {
         for entry in self.cursor.next(&self.core.journal) {
             self.features.apply(&entry.record);
             self.veto.apply(&entry.record);
+            self.costs.apply(&entry.record);
             self.take(&entry);
             self.dirty = true;
         }
@@ -238,7 +249,8 @@ impl Projector {
             questions: self.questions.values().cloned().collect(),
             alerts: self.alerts.iter().cloned().collect(),
             refusals: self.refusals,
-            idle_turns: self.idle_turns,
+            idle_turns: self.roles.values().map(|r| r.idle_turns).sum(),
+            spent: spent(&self.costs.total()),
         }
     }
 
@@ -247,6 +259,8 @@ impl Projector {
         let config = &self.core.facts.config;
         let backend = config.role(id).map_or("", |r| config.backend(r).kind());
         let busy = signal.is_some_and(|s| s.unread > 0);
+        let mut used = Sum::default();
+        self.costs.lines.iter().filter(|(l, _)| l.role == *id).for_each(|(_, sum)| used += *sum);
         RoleView {
             id: id.clone(),
             family,
@@ -260,6 +274,10 @@ impl Projector {
             oldest_unread_ms: signal.and_then(|s| s.oldest_ms).map_or(0, |at| now.saturating_sub(at)),
             quiet_ms: signal.filter(|s| s.pid.is_some()).map_or(0, |s| now.saturating_sub(s.heard_ms)),
             memory: signal.and_then(|s| s.pid).map_or(0, resident_bytes),
+            turns: signal.map_or(0, |s| s.turns),
+            delivery: signal.map_or_else(DeliveryView::default, |s| s.delivery),
+            held: signal.and_then(|s| s.held.as_deref()).map(|why| clean_text(why, LINE)),
+            spent: spent(&used),
         }
     }
 
@@ -272,6 +290,9 @@ impl Projector {
     fn feature(&self, f: &Feature) -> FeatureView {
         let push = f.push.as_ref();
         let landed = f.verdicts.last().map(|v| v.at_ms);
+        let mut used = Sum::default();
+        let mine = |l: &Line| l.feature.as_ref() == Some(&f.id);
+        self.costs.lines.iter().filter(|(l, _)| mine(l)).for_each(|(_, sum)| used += *sum);
         FeatureView {
             id: f.id.clone(),
             title: clean_text(&f.title, 120),
@@ -291,7 +312,17 @@ impl Projector {
             waiting_for: waiting_for(f),
             progress: self.progress.get(&f.id).cloned(),
             returns: f.returns.values().sum(),
+            spent: spent(&used),
         }
+    }
+}
+
+fn spent(sum: &Sum) -> SpentView {
+    SpentView {
+        requests: sum.requests,
+        tokens: sum.tokens(),
+        microusd: sum.microusd,
+        unpriced: sum.unpriced,
     }
 }
 
@@ -439,6 +470,11 @@ fn gist(envelope: &Envelope) -> Option<(String, Tone)> {
         Body::ReviewRequest(r) => (format!("please look at {}: {}", r.range, r.focus), Tone::Plain),
         Body::ReviewFeedback(r) => (r.text.clone(), Tone::Plain),
         Body::Escalation(e) => (format!("escalates: {}", e.question), Tone::Warn),
+        Body::TakenOver(t) => {
+            let word = if t.taken { "takes over" } else { "gives back" };
+            (format!("the user {word} {}", t.role), Tone::Warn)
+        }
+        Body::Fetched(f) => (format!("{} fetched {} ({})", f.role, f.url, f.status), Tone::Plain),
         Body::EpochStarted(e) => (format!("epoch begins, tier {}", e.tier), Tone::Plain),
         _ => return None,
     })
@@ -476,8 +512,7 @@ impl Restartable for Projector {
     fn rebuild(&mut self, _: &mut Context<Self>, _: &ExitCause) {
         let fresh = Self::new(self.core.clone(), self.repository.clone(), self.out.clone());
         let version = self.version;
-        let idle_turns = self.idle_turns;
-        *self = Self { roles: std::mem::take(&mut self.roles), version, idle_turns, ..fresh };
+        *self = Self { roles: std::mem::take(&mut self.roles), version, ..fresh };
     }
 }
 crate::supervised!(Projector);
@@ -492,11 +527,6 @@ impl Handler<CatchUp> for Projector {
 impl Handler<RoleSignal> for Projector {
     type Result = ();
     fn handle(&mut self, signal: RoleSignal, _: &mut Context<Self>) {
-        let was = self.roles.get(&signal.role).map(|s| s.state);
-        // A turn begins; with nothing in the inbox it should not have.
-        if signal.state == RoleState::Busy && was != Some(RoleState::Busy) && signal.unread == 0 {
-            self.idle_turns += 1;
-        }
         self.roles.insert(signal.role.clone(), signal);
         self.dirty = true;
     }

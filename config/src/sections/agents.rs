@@ -22,6 +22,9 @@ section! {
         /// Processes and threads of one agent together. The kernel's least ceiling is 301.
         #[garde(range(min = 301))]
         pub processes: u32 = 512,
+        /// Whether programs with a model are started only when something waits for them; else all at
+        /// once, at the start.
+        pub lazy: bool = true,
         /// How long a start may take before it counts as failed.
         #[garde(custom(positive))]
         pub start_timeout: Millis = Millis::seconds(30),

@@ -13,6 +13,7 @@ pub mod lock;
 pub mod messages;
 pub mod model;
 pub mod paths;
+pub mod prompts;
 pub mod review;
 pub mod roster;
 pub mod run;

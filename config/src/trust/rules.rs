@@ -47,6 +47,11 @@ const RULES: &[(&str, Rule)] = &[
     ("model.plays.**", Never),
     ("model.plays", Never),
     ("model.**", Any),
+    ("prompts.budget", Growing),
+    ("prompts.budgets.*", Growing),
+    ("prompts.instructions", Growing),
+    // Which parts there are and what they say is shown besides, part by part.
+    ("prompts.**", Any),
     ("repository.builtin", Never),
     ("repository.*", Any),
     ("deliver", Unless("branch")),

@@ -3,6 +3,7 @@
 //! runtime of their repository.
 
 pub mod args;
+pub mod claude;
 pub mod commands;
 pub mod compose;
 pub mod confirm;

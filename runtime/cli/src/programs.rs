@@ -41,6 +41,22 @@ pub fn ask<S: AsRef<OsStr>>(program: &Path, args: &[S]) -> Option<Said> {
     Some(Said { ok: output.status.success(), out: output.stdout, err })
 }
 
+/// Runs a program without input, with an environment that holds `home` and PATH alone, and collects
+/// what it says.
+pub fn ask_in<S: AsRef<OsStr>>(program: &Path, args: &[S], home: &Path) -> Option<Said> {
+    let output = command(program)
+        .args(args)
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let err = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Some(Said { ok: output.status.success(), out: output.stdout, err })
+}
+
 /// The first line that a program prints when asked for its version.
 pub fn version(program: &Path, flag: &str) -> Option<String> {
     let said = ask(program, &[flag])?;

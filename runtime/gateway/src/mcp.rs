@@ -1,6 +1,7 @@
 //! The thin layer over the MCP library: lists and calls of [`crate::tools`] as it wants them. No
 //! type of that library leaves this module.
 
+pub(crate) mod message;
 mod transport;
 
 use crate::tools::{self, Channel};

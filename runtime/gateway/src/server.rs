@@ -119,6 +119,13 @@ impl Gateway {
         }
     }
 
+    /// Answers one message of MCP that a role's program sent on a pipe of its own; `None` for a
+    /// notification, and for a role that is not on the team.
+    pub async fn mcp(&self, role: &PrincipalId, message: &serde_json::Value) -> Option<serde_json::Value> {
+        let channel = Arc::new(self.channel(role)?);
+        mcp::message::answer(channel, message).await
+    }
+
     fn channel(&self, role: &PrincipalId) -> Option<Channel> {
         let (role, family) = self.governance.team().into_iter().find(|(id, _)| id == role)?;
         Some(Channel { governance: self.governance.clone(), role, family, policy: self.policy })
@@ -154,7 +161,8 @@ async fn say(mut stream: UnixStream, reason: &Reason) {
     let _ = tokio::time::timeout(first_line::TIME, stream.write_all(text.as_bytes())).await;
 }
 
-async fn refuse_http(mut stream: UnixStream) {
+/// Answers that there is no model behind this socket.
+pub async fn refuse_http(mut stream: UnixStream) {
     let body = serde_json::json!({"type": "error", "error": {"type": "api_error", "message":
         "this runtime has no model proxy: choose a back end that brings its own model, or `scripted`"}})
     .to_string();

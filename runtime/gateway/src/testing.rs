@@ -261,5 +261,6 @@ pub(crate) fn greet() -> FeatureView {
         waiting_for: vec!["dev-b signs the change".to_owned()],
         progress: None,
         returns: 0,
+        spent: Default::default(),
     }
 }

@@ -3,6 +3,7 @@
 mod catalogue;
 mod identity;
 mod limits;
+mod message;
 mod signing;
 mod tools;
 mod wire;

@@ -4,6 +4,10 @@
 //! Nothing here ever runs a program that a repository names: no hook, filter, textconv, external
 //! diff, fsmonitor or lazy fetch, whoever wrote the repository's configuration.
 
+mod none;
+
+pub use none::NoVcs;
+
 use foureyes_protocol::{ChangeSummary, CommitId, PrincipalId};
 use std::{
     collections::BTreeMap,

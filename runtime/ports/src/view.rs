@@ -50,6 +50,9 @@ pub struct View {
     pub refusals: u64,
     /// Model turns that began while nothing waited for the agent. Always 0.
     pub idle_turns: u64,
+    /// What models were used for, in all epochs.
+    #[serde(default)]
+    pub spent: SpentView,
 }
 
 /// Where a role stands.
@@ -117,6 +120,44 @@ pub struct RoleView {
     pub quiet_ms: u64,
     /// Resident memory of its sandbox, in bytes; 0 when unknown.
     pub memory: u64,
+    /// Turns of its model so far, where its program tells of them.
+    #[serde(default)]
+    pub turns: u64,
+    /// How far the newest prompt came.
+    #[serde(default)]
+    pub delivery: DeliveryView,
+    /// Why no turn begins now.
+    #[serde(default)]
+    pub held: Option<String>,
+    /// What its model was used for, in all epochs.
+    #[serde(default)]
+    pub spent: SpentView,
+}
+
+/// How far a prompt came; milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryView {
+    /// When the turn was ordered.
+    pub prompted_ms: Option<u64>,
+    /// When it stood in the program's input.
+    pub written_ms: Option<u64>,
+    /// When the program took it.
+    pub seen_ms: Option<u64>,
+    /// When the first effect of it arrived.
+    pub acted_ms: Option<u64>,
+}
+
+/// What was used of a model, as the runtime's proxy counted it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpentView {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Tokens, read and written, cached or not.
+    pub tokens: u64,
+    /// Millionths of a US dollar, of what has a price.
+    pub microusd: u64,
+    /// Requests to models without a price.
+    pub unpriced: u64,
 }
 
 /// A service of the runtime.
@@ -169,6 +210,9 @@ pub struct FeatureView {
     pub progress: Option<String>,
     /// Counted returns.
     pub returns: u32,
+    /// What models were used for it.
+    #[serde(default)]
+    pub spent: SpentView,
 }
 
 /// A verdict, for tables.

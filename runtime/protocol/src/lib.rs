@@ -13,6 +13,7 @@ pub mod digest;
 pub mod envelope;
 pub mod gate;
 pub mod ids;
+pub mod model;
 pub mod roster;
 pub mod testrun;
 
@@ -23,4 +24,5 @@ pub use digest::Digest;
 pub use envelope::{Envelope, Label, Priority, Sealed};
 pub use gate::{Gate, Outcome};
 pub use ids::{Address, CommitId, FeatureId, MessageId, PrincipalId, RunId};
+pub use model::{ModelTrouble, ModelUse};
 pub use roster::{Family, Roster};

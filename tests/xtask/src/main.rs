@@ -6,6 +6,7 @@
 
 mod checks;
 mod host;
+mod npm;
 mod tally;
 mod tools;
 
@@ -18,6 +19,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   test    install what the tests need, then formatting, lints and every test
+  tools   install what the tests need, and nothing else
   bench   every benchmark, one after the other (see docs/performance.md)
   schema  write config/schema.json from the types of the configuration
   codes   write docs/codes.md from the reason codes of the protocol
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let chore = env::args().nth(1);
     match chore.as_deref() {
         Some("test") => checks::run(),
+        Some("tools") => finished(tools::provide()),
         Some("bench") => finished(cargo(&["bench", "--workspace", "--bench", "*"])),
         Some("schema") => finished(schema()),
         Some("codes") => finished(codes()),

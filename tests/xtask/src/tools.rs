@@ -1,6 +1,6 @@
 //! What the tests need from the machine, and the package manager that brings it.
 
-use crate::host;
+use crate::{host, npm};
 use std::{path::PathBuf, process::Command};
 
 /// A thing that the tests need: how it is recognised, and the package that holds it.
@@ -39,6 +39,7 @@ const NEEDS: &[Need] = &[
     need("setpriv", || has("setpriv"), ["util-linux"; 3]),
     need("python3", || has("python3"), ["python3", "python3", "python"]),
     need("venv of python3", has_venv, ["python3-venv", "python3", "python"]),
+    need("npm", || has("npm"), ["npm"; 3]),
     need("pytest", has_pytest, ["python3-pytest", "python3-pytest", "python-pytest"]),
 ];
 
@@ -76,6 +77,11 @@ pub fn python_with_pytest() -> Option<PathBuf> {
 /// nor sudo, a failed installation, or something still missing after it.
 pub fn provide() -> Result<(), String> {
     components()?;
+    packages()?;
+    npm::provide()
+}
+
+fn packages() -> Result<(), String> {
     let missing = missing();
     if missing.is_empty() {
         return Ok(());

@@ -4,7 +4,8 @@ use super::push;
 use async_trait::async_trait;
 use foureyes_actors::core::CoreHandle;
 use foureyes_config::sections::limits::RateKind;
-use foureyes_gateway::ChannelHandlers;
+use foureyes_gateway::{ChannelHandlers, server::refuse_http};
+use foureyes_model::proxy::Proxy;
 use foureyes_policies::{features::Features, push as rules};
 use foureyes_ports::{
     governance::Draft,
@@ -34,6 +35,8 @@ const RECORD_AGAIN: Duration = Duration::from_millis(100);
 pub struct Channels {
     core: CoreHandle,
     runtime: Handle,
+    /// The way to the model, where any role has one.
+    proxy: Option<Proxy>,
 }
 
 /// The lock of a branch, given back when dropped: also by a push that fails after it was judged.
@@ -58,8 +61,8 @@ struct Accepted<'a> {
 
 impl Channels {
     /// Handlers over this core; blocking work asks it through `runtime`.
-    pub fn new(core: CoreHandle, runtime: Handle) -> Self {
-        Self { core, runtime }
+    pub fn new(core: CoreHandle, runtime: Handle, proxy: Option<Proxy>) -> Self {
+        Self { core, runtime, proxy }
     }
 
     /// Serves one push on a thread that may block: one at a time, under the lock of its branch.
@@ -311,6 +314,13 @@ impl ChannelHandlers for Channels {
         });
         if let Err(error) = served.await {
             tracing::error!(%error, "a git connection's thread died");
+        }
+    }
+
+    async fn http(&self, role: &PrincipalId, head: &[u8], stream: UnixStream) {
+        match &self.proxy {
+            Some(proxy) => proxy.serve(role, head, stream).await,
+            None => refuse_http(stream).await,
         }
     }
 

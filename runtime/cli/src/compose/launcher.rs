@@ -1,19 +1,28 @@
 //! Starting an agent: its directories, its clone, its one socket, its sandbox, its program.
 
-use super::Tools;
+use super::{
+    Tools,
+    conversation::{Conversation, Conversations},
+    models::Models,
+    program::{Drive, Program, Wanted},
+    questions,
+};
 use crate::state::StateDir;
 use async_trait::async_trait;
-use foureyes_actors::{context::Context, role::Launcher};
+use foureyes_actors::{
+    context::Context,
+    role::{Launcher, Order, Started},
+};
 use foureyes_config::sections::roster::Backend;
 use foureyes_gateway::Gateway;
 use foureyes_ports::{
-    backend::{AgentBackend, AgentSession, AgentStart, SessionRef, Size, Transport},
-    sandbox::{Bind, Limits, Purpose, Sandbox, SandboxSpec},
+    backend::{AgentBackend, AgentStart, Ask, PromptId, Size, Transport},
+    sandbox::{Limits, Purpose, Sandbox, SandboxSpec},
     vcs::CloneSpec,
 };
 use foureyes_protocol::{Family, MessageId, PrincipalId};
 use foureyes_session::{
-    agent::{PtyBackend, PtyOptions},
+    agent::{LineProtocol, PipeBackend, PtyBackend, PtyOptions, claude::Claude},
     sandbox::Spawner,
 };
 use std::{
@@ -23,26 +32,40 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::watch};
 
-/// Where a play is shown inside.
-const PLAY_DIR: &str = "/play";
-const PLAYER: &str = "/rt/bin/agents-play";
-
 /// Starts agents in sandboxes. Clones are the same launcher.
 #[derive(Clone)]
 pub struct SandboxLauncher(Arc<Inner>);
 
-struct Inner {
-    state: StateDir,
-    plays: BTreeMap<String, String>,
-    context: Context,
+/// Writes a role's prompt.
+pub(super) type Prompts = Arc<dyn Fn(&PrincipalId) -> Result<String, String> + Send + Sync>;
+
+/// What roles are started with.
+pub(super) struct Outfit {
+    /// Accepted plays: name and text.
+    pub plays: BTreeMap<String, String>,
+    /// Prompts.
+    pub prompts: Prompts,
+    /// The way to the model, where any role has one.
+    pub models: Option<Models>,
+    /// Toolchains for the families that may run tests.
+    pub tools: Tools,
+}
+
+pub(super) struct Inner {
+    pub(super) state: StateDir,
+    pub(super) plays: BTreeMap<String, String>,
+    pub(super) context: Context,
+    pub(super) prompts: Prompts,
+    pub(super) models: Option<Models>,
+    pub(super) conversations: Conversations,
     sandbox: Arc<dyn Sandbox>,
+    spawner: Spawner,
     scripted: PtyBackend,
     command: PtyBackend,
     /// The gateway, once the core is there to stand behind it.
     gateway: watch::Sender<Option<Gateway>>,
     sockets: Mutex<HashMap<PrincipalId, tokio::task::JoinHandle<()>>>,
     runtime: Handle,
-    /// Toolchains for the families that may run tests.
     tools: Tools,
 }
 
@@ -55,25 +78,28 @@ impl SandboxLauncher {
     /// A launcher; agents start when [`SandboxLauncher::open`] was called.
     pub(super) fn new(
         state: StateDir,
-        plays: BTreeMap<String, String>,
         context: Context,
         (sandbox, spawner): (Arc<dyn Sandbox>, Spawner),
-        tools: Tools,
+        outfit: Outfit,
     ) -> Self {
         let scrollback = context.facts.config.agents.terminal.scrollback as usize;
         let scripted = PtyOptions { scrollback, ..PtyOptions::scripted() };
         let command = PtyOptions { scrollback, ..PtyOptions::command() };
         Self(Arc::new(Inner {
+            conversations: Conversations::below(state.roles()),
             state,
-            plays,
+            plays: outfit.plays,
+            prompts: outfit.prompts,
+            models: outfit.models,
+            tools: outfit.tools,
             context,
             sandbox,
             scripted: PtyBackend::new(spawner.clone(), scripted),
-            command: PtyBackend::new(spawner, command),
+            command: PtyBackend::new(spawner.clone(), command),
+            spawner,
             gateway: watch::channel(None).0,
             sockets: Mutex::default(),
             runtime: Handle::current(),
-            tools,
         }))
     }
 }
@@ -85,22 +111,22 @@ impl Inner {
         open.clone().ok_or_else(|| "the gateway is closed".to_owned())
     }
 
-    fn spec(&self, role: &PrincipalId) -> Result<SandboxSpec, String> {
+    fn spec(&self, role: &PrincipalId, order: Order) -> Result<(SandboxSpec, Program), String> {
         let config = &self.context.facts.config;
         let (home, work, sock) =
             (self.state.role_home(role), self.state.role_work(role), self.state.role_socket_dir(role));
         let dir = home.parent().map(Path::to_owned).unwrap_or_else(|| home.clone());
-        let backend = config
-            .role(role)
-            .map(|r| config.backend(r))
-            .ok_or_else(|| format!("{role} is not configured"))?;
-        let (argv, mut env, mut binds) = self.program(role, backend, &dir)?;
-        if matches!(self.context.facts.roster.family(role), Some(Family::Dev | Family::Qa)) {
+        let known = config.role(role).ok_or_else(|| format!("{role} is not configured"))?;
+        let (family, backend) = (known.family, config.backend(known));
+        let wanted = Wanted { role, family, backend, dir: &dir, anew: order.new_conversation };
+        let program = self.program(&wanted)?;
+        let (mut env, mut binds) = (program.env.clone(), program.binds.clone());
+        if matches!(family, Family::Dev | Family::Qa) {
             binds.extend(self.tools.0.iter().cloned());
             env.splice(0..0, self.tools.1.iter().cloned().map(with_own_programs));
         }
         let agents = &config.agents;
-        Ok(SandboxSpec {
+        let spec = SandboxSpec {
             owner: role.clone(),
             purpose: Purpose::Agent,
             home,
@@ -108,7 +134,7 @@ impl Inner {
             socket_dir: Some(sock),
             binds,
             env,
-            argv,
+            argv: program.argv.clone(),
             cwd: PathBuf::from("/work"),
             limits: Limits {
                 memory_bytes: agents.memory.0,
@@ -117,52 +143,10 @@ impl Inner {
                 open_files: config.sandbox.open_files,
                 tmp_bytes: config.sandbox.tmp.0,
             },
-            tty: true,
-            forward_port: None,
-        })
-    }
-
-    fn program(&self, role: &PrincipalId, backend: &Backend, dir: &Path) -> Result<Program, String> {
-        let extra: Vec<Bind> = self
-            .context
-            .facts
-            .config
-            .sandbox
-            .read_only
-            .iter()
-            .map(|p| Bind { host: p.clone(), inside: p.clone(), writable: false })
-            .collect();
-        let role_env = ("AGENTS_ROLE".to_owned(), role.to_string());
-        match backend {
-            Backend::Scripted { play } => {
-                let host = dir.join("play");
-                self.write_play(play, &host)?;
-                let bind = Bind { host, inside: PathBuf::from(PLAY_DIR), writable: false };
-                let argv = vec![PLAYER.to_owned(), format!("{PLAY_DIR}/play.yaml")];
-                Ok((argv, vec![role_env], extra.into_iter().chain([bind]).collect()))
-            }
-            Backend::Command { argv, env } => {
-                let env = env.iter().map(|(k, v)| (k.clone(), v.clone())).chain([role_env]).collect();
-                Ok((argv.clone(), env, extra))
-            }
-            Backend::Claude { .. } | Backend::Acp { .. } => Err(format!(
-                "the back end `{}` of {role} is not part of this version; set `backend: {{kind: scripted|command, …}}` for it",
-                backend.kind()
-            )),
-        }
-    }
-
-    /// A play is one of the built-in ones, or a file of the accepted configuration's directory.
-    fn write_play(&self, play: &str, dir: &Path) -> Result<(), String> {
-        let text = match foureyes_config::builtin::play(play) {
-            Some(text) => text.to_owned(),
-            None => self.plays.get(play).cloned().ok_or_else(|| {
-                format!("play {play} is neither built in nor accepted with the configuration: `agents trust`")
-            })?,
+            tty: program.transport == Transport::Pty,
+            forward_port: program.forward_port,
         };
-        std::fs::create_dir_all(dir)
-            .and_then(|()| std::fs::write(dir.join("play.yaml"), text))
-            .map_err(|e| format!("{}: {e}", dir.display()))
+        Ok((spec, program))
     }
 
     /// The clone, made once; the role works in it ever after and the runtime never does.
@@ -212,7 +196,7 @@ impl Inner {
         Ok(())
     }
 
-    fn session_id(&self) -> uuid::Uuid {
+    pub(super) fn session_id(&self) -> uuid::Uuid {
         let mut random = [0; 10];
         self.context.ports.entropy.fill(&mut random);
         MessageId::from_parts(self.context.ports.clock.now_ms(), random).0
@@ -227,42 +211,41 @@ fn with_own_programs((name, value): (String, String)) -> (String, String) {
     }
 }
 
-type Program = (Vec<String>, Vec<(String, String)>, Vec<Bind>);
-
 #[async_trait]
 impl Launcher for SandboxLauncher {
-    async fn launch(&self, role: &PrincipalId, generation: u64) -> Result<Box<dyn AgentSession>, String> {
+    async fn launch(&self, role: &PrincipalId, order: Order) -> Result<Started, String> {
         let inner = &self.0;
         let gateway = inner.gateway().await?;
-        let this = inner.clone();
-        let id = role.clone();
+        let (this, id) = (inner.clone(), role.clone());
         let prepared = tokio::task::spawn_blocking(move || -> Result<_, String> {
-            let spec = this.spec(&id)?;
+            let (spec, program) = this.spec(&id, order)?;
             this.ensure_clone(&id, &spec.work)?;
             this.sandbox.prepare(&spec).map_err(|e| e.to_string())?;
             if let Some(dir) = &spec.socket_dir {
                 this.serve(&id, dir, gateway)?;
             }
             let launch = this.sandbox.launch(&spec).map_err(|e| e.to_string())?;
-            Ok((spec, launch))
+            Ok((spec, program, launch))
         });
-        let (spec, launch) = prepared.await.map_err(|e| e.to_string())??;
+        let (spec, program, launch) = prepared.await.map_err(|e| e.to_string())??;
         let terminal = &inner.context.facts.config.agents.terminal;
+        let (conversation, resumed) = match &program.conversation {
+            Some((conversation, resumed)) => (conversation.clone(), *resumed),
+            None => (Conversation { id: inner.session_id(), ..Conversation::default() }, false),
+        };
         let start = AgentStart {
             role: role.clone(),
-            generation,
+            generation: order.generation,
             launch,
             size: Size::new(terminal.rows, terminal.columns),
-            session: SessionRef { id: inner.session_id(), resume: generation > 1 },
-            transport: Transport::Pty,
+            session: conversation.session(resumed),
+            transport: program.transport,
         };
-        let scripted = spec.argv.first().is_some_and(|p| p == PLAYER);
-        let backend = if scripted { &inner.scripted } else { &inner.command };
-        let session = backend.start(start).await.map_err(|e| e.to_string())?;
+        let session = inner.back_end(program.drive).start(start).await.map_err(|e| e.to_string())?;
         let (sandbox, pid) = (inner.sandbox.clone(), session.pid());
         let finished = tokio::task::spawn_blocking(move || sandbox.finish(&spec, pid));
         match finished.await.map_err(|e| e.to_string())? {
-            Ok(()) => Ok(session),
+            Ok(()) => Ok(Started { session, resumed }),
             Err(error) => {
                 session.kill(foureyes_ports::backend::ExitCause::Requested);
                 Err(error.to_string())
@@ -270,9 +253,51 @@ impl Launcher for SandboxLauncher {
         }
     }
 
+    /// Programs that cost much wait until they are needed, unless the configuration says otherwise.
     fn lazy(&self, role: &PrincipalId) -> bool {
         let config = &self.0.context.facts.config;
         let backend = config.role(role).map(|r| config.backend(r));
-        !matches!(backend, Some(Backend::Scripted { .. } | Backend::Command { .. }))
+        config.agents.lazy && !matches!(backend, Some(Backend::Scripted { .. } | Backend::Command { .. }))
+    }
+
+    async fn answer(&self, role: &PrincipalId, ask: &Ask) -> String {
+        let facts = &self.0.context.facts;
+        match (self.0.gateway().await, facts.roster.family(role)) {
+            (Ok(gateway), Some(family)) => {
+                questions::answer(&gateway, role, family, &facts.paths, ask).await
+            }
+            _ => "null".to_owned(),
+        }
+    }
+
+    async fn was_seen(&self, role: &PrincipalId, prompt: PromptId) -> Option<bool> {
+        let (this, role) = (self.0.clone(), role.clone());
+        let look = move || {
+            let kept = this.conversations.get(role.as_str())?;
+            let transcript = this.transcript(&role, &kept);
+            transcript.exists().then(|| transcript.was_seen(prompt).ok()).flatten()
+        };
+        tokio::task::spawn_blocking(look).await.ok().flatten()
+    }
+
+    fn transcript_bytes(&self, role: &PrincipalId) -> Option<u64> {
+        let kept = self.0.conversations.get(role.as_str())?;
+        self.0.transcript(role, &kept).length()
+    }
+}
+
+impl Inner {
+    fn back_end(&self, drive: Drive) -> Box<dyn AgentBackend> {
+        match drive {
+            Drive::Scripted => Box::new(self.scripted.clone()),
+            Drive::Command => Box::new(self.command.clone()),
+            Drive::Claude(order) => {
+                let clock = self.context.ports.clock.clone();
+                let protocol = move |_: &AgentStart| -> Box<dyn LineProtocol> {
+                    Box::new(Claude::new(order.clone(), clock.clone()))
+                };
+                Box::new(PipeBackend::new(self.spawner.clone(), "claude", protocol))
+            }
+        }
     }
 }

@@ -1,11 +1,18 @@
 //! The composition root: the only place where adapters meet actors.
 
 mod channels;
+mod conversation;
 mod governance;
 mod launcher;
+mod models;
+mod program;
 mod push;
+mod questions;
 mod recover;
 mod trial;
+
+use launcher::{Outfit, Prompts};
+use models::Models;
 
 pub use governance::CoreGovernance;
 pub use trial::{Trial, trial};
@@ -15,8 +22,12 @@ use foureyes_actors::{
     context::{Context, Facts, Ports, RefGuard},
     core::{Core, CoreError, CoreHandle, Settings},
     journal::{Journal, ReplayError},
+    meter::Meter,
 };
-use foureyes_config::{Config, PathRules};
+use foureyes_config::{
+    Config, PathRules,
+    prompts::{self, Parts},
+};
 use foureyes_gates::{Runner as GateRunnerAdapter, Settings as GateSettings};
 use foureyes_gateway::Gateway;
 use foureyes_ledger::{
@@ -187,17 +198,23 @@ impl Runtime {
             started_ms,
             config: start.config.clone(),
         };
+        let meter = Meter::new(start.config.model.budgets.clone(), ports.clock.clone(), &journal, facts.epoch);
+        let meter = Arc::new(meter);
+        let models =
+            Models::open(&start.config, &start.plays, &meter, &ports.clock, ports.entropy.as_ref()).await?;
         let context = Context {
             ports,
             facts: Arc::new(facts),
             journal: Arc::new(journal),
             refs: Arc::new(RefGuard::default()),
+            meter,
         };
         first_record(&context, &keys, &start.source).await?;
         recover::first_import(&context).await?;
         recover::adopt_pushes(&context).await?;
+        let outfit = Outfit { plays: start.plays.clone(), prompts: prompts(&start, &context.facts.target), models, tools };
         let (core, governance) =
-            start_core(&start, context, (wall.sandbox.clone(), spawner), tools, gate_owners)?;
+            start_core(&start, context, (wall.sandbox.clone(), spawner), outfit, gate_owners)?;
         Ok(Self { core, governance, tier, note: wall.note, walls: wall.checks })
     }
 
@@ -401,22 +418,28 @@ async fn first_record(context: &Context, keys: &[KeyEvent], source: &str) -> Res
     recover::append_first(context, drafts).await
 }
 
+/// Writes prompts out of the accepted configuration.
+fn prompts(start: &Start, target: &str) -> Prompts {
+    let (config, parts) = (start.config.clone(), Parts::built_in());
+    let (repository, target) = (start.name.clone(), target.to_owned());
+    Arc::new(move |role| {
+        let facts = prompts::Facts { repository: &repository, target: &target };
+        let prompt = prompts::assemble(&config, role, &parts, &BTreeMap::new(), &facts);
+        prompt.map(|p| p.text).map_err(|e| e.to_string())
+    })
+}
+
 type Tools = (Vec<Bind>, Vec<(String, String)>);
 
 fn start_core(
     start: &Start,
     context: Context,
-    (sandbox, spawner): (Arc<dyn Sandbox>, Spawner),
-    tools: Tools,
+    walls: (Arc<dyn Sandbox>, Spawner),
+    outfit: Outfit,
     gate_owners: Vec<PrincipalId>,
 ) -> Result<(Core, Arc<CoreGovernance>), ComposeError> {
-    let launcher = launcher::SandboxLauncher::new(
-        start.state.clone(),
-        start.plays.clone(),
-        context.clone(),
-        (sandbox, spawner),
-        tools,
-    );
+    let proxy = outfit.models.as_ref().map(|m| m.proxy.clone());
+    let launcher = launcher::SandboxLauncher::new(start.state.clone(), context.clone(), walls, outfit);
     let settings = Settings {
         context,
         launcher: Arc::new(launcher.clone()),
@@ -426,7 +449,8 @@ fn start_core(
     let policy: Digest = start.config.digest();
     let core = Core::start(settings)?;
     let governance = Arc::new(CoreGovernance::new(core.handle.clone()));
-    let handlers = Arc::new(channels::Channels::new(core.handle.clone(), tokio::runtime::Handle::current()));
+    let runtime = tokio::runtime::Handle::current();
+    let handlers = Arc::new(channels::Channels::new(core.handle.clone(), runtime, proxy));
     launcher.open(Gateway::new(governance.clone(), handlers, policy));
     Ok((core, governance))
 }

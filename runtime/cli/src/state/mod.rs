@@ -154,7 +154,12 @@ impl StateDir {
     }
 
     fn role(&self, role: &PrincipalId) -> PathBuf {
-        self.root.join("roles").join(role.as_str())
+        self.roles().join(role.as_str())
+    }
+
+    /// The directories of all roles.
+    pub fn roles(&self) -> PathBuf {
+        self.root.join("roles")
     }
 
     /// The directory of a role's one socket, [`SOCKET_NAME`].

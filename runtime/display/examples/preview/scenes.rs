@@ -4,8 +4,8 @@
 #![allow(dead_code)]
 
 use foureyes_ports::view::{
-    FeatureView, LockView, MessageLine, QuestionView, RoleState, RoleView, ServiceView, Tone, VerdictLine,
-    View,
+    DeliveryView, FeatureView, LockView, MessageLine, QuestionView, RoleState, RoleView, ServiceView, Tone, VerdictLine,
+    SpentView, View,
 };
 use foureyes_protocol::{CommitId, Digest, Family, FeatureId, Gate, MessageId, Outcome, PrincipalId, Risk};
 use uuid::Uuid;
@@ -54,6 +54,10 @@ fn role(n: usize, name: &str, family: Family) -> RoleView {
         oldest_unread_ms: 0,
         quiet_ms: 120,
         memory: 14 << 20,
+        turns: 0,
+        delivery: DeliveryView::default(),
+        held: None,
+        spent: SpentView::default(),
     }
 }
 
@@ -120,6 +124,7 @@ fn feature(name: &str, title: &str, above: Option<bool>) -> FeatureView {
         waiting_for: Vec::new(),
         progress: None,
         returns: 0,
+        spent: SpentView::default(),
     }
 }
 

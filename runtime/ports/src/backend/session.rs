@@ -106,6 +106,11 @@ pub trait AgentSession: Send + Sync {
         false
     }
 
+    /// Whether a person has taken the program over: the runtime delivers nothing meanwhile.
+    fn taken_over(&self) -> bool {
+        false
+    }
+
     /// Asks the program for a sign of life, which comes as [`super::AgentEvent::Pong`].
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! Lines out of chunks, none of them without measure.
 
-/// The longest line of a program that is taken, in bytes; longer ones are dropped whole.
-pub const MAX_LINE: usize = 1 << 20;
+/// The longest line of a program that is taken, in bytes; longer ones are dropped whole. A report of
+/// an edit holds the file three times.
+pub const MAX_LINE: usize = 4 << 20;
 
 /// A line, or the news that one was too long.
 #[derive(Debug, PartialEq, Eq)]

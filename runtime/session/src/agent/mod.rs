@@ -11,6 +11,7 @@
 //! grandchild that left the group dies by the sandbox's process namespace; without a sandbox it
 //! may live on, but it cannot keep the session open.
 
+pub mod claude;
 mod input;
 mod json_lines;
 mod life;
@@ -20,6 +21,7 @@ mod prompt;
 mod pty;
 mod reader;
 mod shared_screen;
+mod styled;
 mod terminal;
 
 pub use json_lines::JsonLines;
@@ -27,6 +29,7 @@ pub use lines::MAX_LINE;
 pub use pipes::{LineProtocol, PipeBackend, Step};
 pub use prompt::PromptStyle;
 pub use pty::{PtyBackend, PtyOptions};
+pub use styled::{StyledLine, Tone};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use super::{
     life::Life,
     lines::{Line, Lines},
     shared_screen::SharedScreen,
+    styled::StyledLine,
 };
 use crate::{
     sandbox::{PipedChild, Spawner},
@@ -49,6 +50,8 @@ pub enum Step {
     Reply(String),
     /// People who watch see this text.
     Show(String),
+    /// People who watch see these lines.
+    Print(Vec<StyledLine>),
 }
 
 /// One dialect of JSON lines: pure, without any input or output of its own.
@@ -220,6 +223,10 @@ impl Listener {
             match step {
                 Step::Event(event) => self.tell(event).await,
                 Step::Show(text) => self.screen.print(&clean_lines(&text, SHOWN.0, SHOWN.1)),
+                Step::Print(lines) => {
+                    let painted: Vec<String> = lines.iter().take(SHOWN.0).map(StyledLine::paint).collect();
+                    self.screen.print(&painted.join("\n"));
+                }
                 Step::Reply(line) => {
                     // Waiting here could wait for ever: the program may wait for us to read.
                     if self.replies.try_send(with_end(line)).is_err() {

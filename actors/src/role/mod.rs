@@ -1,9 +1,23 @@
 //! A role: the actor that lives as long as the runtime, and the agent process under it that comes and
 //! goes. Its mailbox of envelopes is a place in the ledger, so a death loses nothing.
+//!
+//! Programs that tell when a turn ends get one prompt at a time, by the rules of
+//! [`foureyes_policies::turns`]; others are told whenever something new waits.
+
+mod launcher;
+mod program;
+mod talk;
+mod trouble;
+mod vigil;
+mod wording;
+
+pub use launcher::{Launcher, Order, Started};
 
 use crate::{
     context::Context as Core,
+    folded::FoldedFeatures,
     inbox::Inbox,
+    meter::Model,
     services::{
         gatekeeper::{Availability, Gatekeeper},
         locks::{HolderDied, LockManager},
@@ -13,34 +27,20 @@ use crate::{
     supervision::{Backoff, BackoffPolicy, ExitCause as ActorExit, Intensity, IntensityWindow, Restartable},
 };
 use actix::prelude::*;
-use async_trait::async_trait;
+use foureyes_policies::turns::Turns;
 use foureyes_ports::{
-    backend::{AgentEvent, AgentSession, AgentState, ExitCause, Grace, Prompt, PromptId},
+    backend::{AgentEvent, AgentSession, AgentState, ExitCause, Grace, Prompt},
     governance::{Draft, InboxItem},
-    text::clean_text,
-    view::RoleState,
+    view::{DeliveryView, RoleState},
 };
-use foureyes_protocol::{
-    Address, Code, MessageId, PrincipalId, Priority, Reason, Risk,
-    body::{Alert, DeadLetter, Health},
-};
-use std::{sync::Arc, time::Duration};
+use foureyes_protocol::{Address, Code, MessageId, PrincipalId, Priority, Reason, body::Health};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use vigil::Vigil;
 
 /// Signs of life are told to displays at most this often, in milliseconds.
 const SIGN_OF_LIFE_MS: u64 = 1_000;
-
-/// Starts agent processes: sandbox, clone, socket and back end are the composer's.
-#[async_trait]
-pub trait Launcher: Send + Sync {
-    /// Starts the agent of a role. `generation` counts its starts in this epoch, from 1.
-    ///
-    /// # Errors
-    /// What is wrong and what mends it, in one line.
-    async fn launch(&self, role: &PrincipalId, generation: u64) -> Result<Box<dyn AgentSession>, String>;
-
-    /// Whether the process is only started when something waits for it.
-    fn lazy(&self, role: &PrincipalId) -> bool;
-}
+/// How often an agent in mid-turn is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The unacknowledged envelopes of the role, in the order in which they are served.
 #[derive(Debug, Message)]
@@ -71,7 +71,8 @@ impl std::fmt::Debug for SessionHandle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub enum Control {
-    /// Ends the process and starts it anew; a degraded role gets its budget back.
+    /// Ends the process and starts it anew; a degraded or held role gets its budget back, and an
+    /// account that was stopped is tried again.
     Restart,
     /// Ends the process and leaves it so.
     Stop,
@@ -80,12 +81,17 @@ pub enum Control {
 /// The process has been started, or not.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Launched(u64, Result<Box<dyn AgentSession>, String>);
+struct Launched(u64, Result<Started, String>);
 
 /// The session says something.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Said(u64, AgentEvent);
+
+/// A pause of the account began or ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct PauseChanged;
 
 /// The addresses that a role talks to.
 #[derive(Clone)]
@@ -98,6 +104,15 @@ pub struct Neighbours {
     pub gatekeeper: Addr<Gatekeeper>,
     /// The projector.
     pub projector: Addr<Projector>,
+    /// Where features stand.
+    pub features: Arc<FoldedFeatures>,
+}
+
+/// No turn of this role begins before then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hold {
+    until_ms: u64,
+    why: String,
 }
 
 /// A role.
@@ -113,15 +128,36 @@ pub struct RoleActor {
     restarts: u32,
     backoff: Backoff,
     budget: IntensityWindow,
-    /// When the process died that is being replaced.
-    died_ms: Option<u64>,
-    /// The newest envelope that a wake told of.
+    /// When the process died that is being replaced, and why.
+    died: Option<(u64, String)>,
+    /// The newest envelope that a wake told of, to a program that does not report turns.
     woken: Option<u64>,
     /// The envelope that was first in line at the last deaths, and how many there were.
     suspect: Option<(u64, u32)>,
     grace: Grace,
     /// When the process last gave a sign of life.
     heard_ms: u64,
+    turns: Turns,
+    /// Whether the program waits for a prompt.
+    ready: bool,
+    /// Whether the program's conversation knows what was before.
+    resumed: bool,
+    /// The next start begins a new conversation.
+    afresh: bool,
+    /// Whether the program was told where things stand.
+    introduced: bool,
+    /// The newest prompt, until its turn ended.
+    prompt: Option<Prompt>,
+    delivery: DeliveryView,
+    hold: Option<Hold>,
+    /// Troubles in a row.
+    attempt: u32,
+    /// What the proxy saw last of the model in this turn.
+    trouble: Option<foureyes_ports::model::ModelTrouble>,
+    vigil: Vigil,
+    /// Turns of the model that the runtime did not order, while nothing waited.
+    idle_turns: u64,
+    timer: Option<SpawnHandle>,
 }
 
 impl RoleActor {
@@ -144,10 +180,23 @@ impl RoleActor {
             restarts: 0,
             backoff: Backoff::new(policy),
             budget,
-            died_ms: None,
+            died: None,
             woken: None,
             suspect: None,
             grace: Grace { quit: stop.min(Duration::from_secs(2)), term: stop },
+            turns: Turns::default(),
+            ready: false,
+            resumed: false,
+            afresh: false,
+            introduced: false,
+            prompt: None,
+            delivery: DeliveryView::default(),
+            hold: None,
+            attempt: 0,
+            trouble: None,
+            vigil: Vigil::default(),
+            idle_turns: 0,
+            timer: None,
             core,
         }
     }
@@ -157,81 +206,11 @@ impl RoleActor {
             self.signal();
         }
         self.tell_expired(ctx);
-        self.wake(ctx);
+        self.step(ctx);
     }
 
     fn now(&self) -> u64 {
         self.core.ports.clock.now_ms()
-    }
-
-    /// Tells the agent that envelopes wait; starts it if need be. No wake while nothing waits.
-    fn wake(&mut self, ctx: &mut Context<Self>) {
-        let Some(newest) = self.inbox.newest() else { return };
-        if self.session.is_none() && self.state == RoleState::Asleep {
-            return self.start(ctx);
-        }
-        let Some(session) = self.session.clone().filter(|_| self.woken < Some(newest)) else { return };
-        self.woken = Some(newest);
-        self.state = RoleState::Busy;
-        self.signal();
-        let waiting = self.inbox.len();
-        let urgent = self.inbox.urgent();
-        let mut random = [0; 10];
-        self.core.ports.entropy.fill(&mut random);
-        let id = PromptId(MessageId::from_parts(self.now(), random).0);
-        let text = format!(
-            "{waiting} envelope{} wait: call `inbox`, act on each, `acknowledge` it.",
-            if waiting == 1 { "" } else { "s" }
-        );
-        let deliver = async move { session.deliver(Prompt { id, text, urgent }).await }.into_actor(self).map(
-            |result, role, _| {
-                if let Err(error) = result {
-                    tracing::warn!(role = %role.id, %error, "a wake was not written");
-                    role.woken = None;
-                }
-            },
-        );
-        ctx.spawn(deliver);
-    }
-
-    fn start(&mut self, ctx: &mut Context<Self>) {
-        self.generation += 1;
-        self.state = RoleState::Starting;
-        self.signal();
-        let (launcher, id, generation) = (self.launcher.clone(), self.id.clone(), self.generation);
-        let launch = async move { launcher.launch(&id, generation).await };
-        ctx.spawn(
-            launch.into_actor(self).map(move |result, _, ctx| ctx.notify(Launched(generation, result))),
-        );
-    }
-
-    fn launched(&mut self, session: Box<dyn AgentSession>, ctx: &mut Context<Self>) {
-        let session: Arc<dyn AgentSession> = Arc::from(session);
-        let generation = self.generation;
-        if let Some(events) = session.events() {
-            ctx.add_stream(futures::StreamExt::map(events.into_stream(), move |event| {
-                Said(generation, event)
-            }));
-        }
-        self.session = Some(session);
-        self.state = RoleState::Idle;
-        self.heard_ms = self.now();
-        self.woken = None;
-        self.report_up(ctx);
-        self.signal();
-        self.wake(ctx);
-    }
-
-    fn report_up(&mut self, ctx: &mut Context<Self>) {
-        let Some(died) = self.died_ms.take() else { return };
-        let cause = format!(
-            "restarted in {} ms, generation {}; {} envelopes wait",
-            self.now().saturating_sub(died),
-            self.generation,
-            self.inbox.len()
-        );
-        self.health("up", cause, ctx);
-        self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available: true }).ok();
     }
 
     fn health(&self, state: &str, cause: String, ctx: &mut Context<Self>) {
@@ -246,77 +225,6 @@ impl RoleActor {
             }
         });
         ctx.spawn(send);
-    }
-
-    fn ended(&mut self, cause: &ExitCause, ctx: &mut Context<Self>) {
-        let last = self.session.take().map(|s| last_words(&s.transcript(8))).unwrap_or_default();
-        self.woken = None;
-        self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
-        if !cause.wants_restart() {
-            self.state = RoleState::Stopped;
-            self.health("down", cause.to_string(), ctx);
-            return self.signal();
-        }
-        self.died_ms.get_or_insert(self.now());
-        self.restarts += 1;
-        self.suspect_poison(ctx);
-        if cause.spends_intensity() && !self.budget.admit(self.now()) {
-            return self.degrade(&format!("{cause}{last}"), ctx);
-        }
-        let delay = self.backoff.failed(self.now(), rand::random()).ms;
-        self.state = RoleState::Restarting;
-        self.health("restarting", format!("{cause}{last}; back in {delay} ms"), ctx);
-        self.signal();
-        if delay == 0 {
-            return self.start(ctx);
-        }
-        ctx.run_later(Duration::from_millis(delay), |role, ctx| {
-            if role.state == RoleState::Restarting {
-                role.start(ctx);
-            }
-        });
-    }
-
-    /// Too many deaths: the role is set aside, its work goes to others, a person is told.
-    fn degrade(&mut self, cause: &str, ctx: &mut Context<Self>) {
-        self.state = RoleState::Degraded;
-        let text = format!(
-            "{} died too often (last: {cause}); its work goes to others; `agents role restart {}` brings it back",
-            self.id, self.id
-        );
-        self.health("degraded", text.clone(), ctx);
-        let alert = Alert { severity: Risk::High, event: "role-degraded".to_owned(), text };
-        self.record(vec![Draft { priority: Priority::High, ..Draft::new(Address::user(), alert) }], ctx);
-        self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available: false }).ok();
-        self.signal();
-    }
-
-    /// A message that was first in line at three deaths in a row goes to the dead letters.
-    fn suspect_poison(&mut self, ctx: &mut Context<Self>) {
-        let Some(first) = self.inbox.first() else { return };
-        let deaths = match self.suspect {
-            Some((index, n)) if index == first.record => n + 1,
-            _ => 1,
-        };
-        self.suspect = Some((first.record, deaths));
-        if deaths < self.core.facts.config.supervision.poison_crashes {
-            return;
-        }
-        self.suspect = None;
-        let why = format!("{} died {deaths} times with this message first in line", self.id);
-        let letter = DeadLetter { message: first.id, receiver: self.id.clone(), why: why.clone() };
-        let alert = Alert {
-            severity: Risk::High,
-            event: "dead-letter".to_owned(),
-            text: format!("message {}: {why}", first.id),
-        };
-        let drafts = vec![
-            Draft { feature: first.feature, ..Draft::new(Address::system(), letter) },
-            Draft::new(Address::user(), alert),
-        ];
-        self.record(drafts, ctx);
-        let saved = self.inbox.acknowledge(first.id);
-        self.settle(saved, ctx);
     }
 
     /// Expired envelopes are not delivered; their senders are told.
@@ -349,22 +257,69 @@ impl RoleActor {
             unread: self.inbox.len() as u64,
             oldest_ms: self.inbox.oldest_ms(),
             heard_ms: self.heard_ms,
+            turns: self.turns.count(),
+            idle_turns: self.idle_turns,
+            delivery: self.delivery,
+            held: self.held().map(|hold| hold.why),
         };
         // A display that misses one signal gets the next.
         self.neighbours.projector.try_send(signal).ok();
     }
-}
 
-/// The last line that a program showed, for whoever wonders why it ended.
-fn last_words(transcript: &str) -> String {
-    let line = transcript.lines().rev().map(str::trim).find(|l| !l.is_empty());
-    line.map_or_else(String::new, |l| format!(" (its last line: {})", clean_text(l, 160)))
+    /// What the program does, as far as it tells.
+    fn program_state(&mut self, state: AgentState, ctx: &mut Context<Self>) {
+        self.state = match state {
+            AgentState::Starting => RoleState::Starting,
+            AgentState::Idle => RoleState::Idle,
+            AgentState::Busy => RoleState::Busy,
+            AgentState::WaitingPermission => RoleState::Waiting,
+        };
+        if self.reports_turns() {
+            self.ready = state == AgentState::Idle;
+            if state == AgentState::Busy && !self.turns.in_turn() {
+                self.unordered_turn();
+            }
+        }
+        self.signal();
+        self.step(ctx);
+    }
+
+    fn heard(&mut self, event: AgentEvent, ctx: &mut Context<Self>) {
+        let quiet = self.now().saturating_sub(self.heard_ms);
+        self.heard_ms = self.now();
+        if !matches!(event, AgentEvent::Pong) {
+            self.vigil.heard();
+        }
+        match event {
+            AgentEvent::Exited(cause) => self.ended(&cause, ctx),
+            AgentEvent::State(state) => self.program_state(state, ctx),
+            AgentEvent::Started { .. } => self.signal(),
+            // A screen changes many times a second; that it does is told once.
+            AgentEvent::Screen if quiet >= SIGN_OF_LIFE_MS => self.signal(),
+            AgentEvent::Screen => {}
+            AgentEvent::Seen(id) => self.seen(id),
+            AgentEvent::TurnEnded(report) => self.turn_ended(report, ctx),
+            AgentEvent::Asked(ask) => self.asked(ask, ctx),
+            AgentEvent::Tool { call, running, .. } => self.vigil.tool(call, running),
+            AgentEvent::Pong => self.vigil.answered(),
+            AgentEvent::Unfit(why) => self.unfit(why, ctx),
+            AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) => {
+                tracing::warn!(role = %self.id, %what, "the agent's program reports trouble");
+            }
+        }
+    }
 }
 
 impl Actor for RoleActor {
     type Context = Context<Self>;
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
+        self.core.meter.register(self.id.clone(), ctx.address().recipient());
+        let pauses = futures::stream::unfold(self.core.meter.pauses(), |mut pauses| async {
+            pauses.changed().await.ok().map(|()| (PauseChanged, pauses))
+        });
+        ctx.add_message_stream(pauses);
+        ctx.run_interval(LOOK, |role, ctx| role.look(ctx));
         self.inbox.catch_up();
         self.signal();
         if !self.launcher.lazy(&self.id) || !self.inbox.is_empty() {
@@ -374,9 +329,15 @@ impl Actor for RoleActor {
 
     fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
         let Some(session) = self.session.take() else { return Running::Stop };
-        let grace = self.grace;
-        let stop = async move { session.stop(grace).await }.into_actor(self).map(|_, _, ctx| ctx.stop());
-        ctx.spawn(stop);
+        let (grace, registry, used) = (self.grace, self.neighbours.registry.clone(), self.used());
+        let stop = async move {
+            session.stop(grace).await;
+            // The registry is stopped after the roles.
+            if !used.is_empty() && !matches!(registry.send(SayAll(used)).await, Ok(Ok(_))) {
+                tracing::warn!("what a role used at the end was not recorded");
+            }
+        };
+        ctx.spawn(stop.into_actor(self).map(|(), _, ctx| ctx.stop()));
         Running::Continue
     }
 }
@@ -392,7 +353,8 @@ impl Restartable for RoleActor {
         *self = Self {
             generation: self.generation,
             restarts: self.restarts + 1,
-            died_ms: Some(fresh.now()),
+            died: Some((fresh.now(), "its actor was restarted".to_owned())),
+            idle_turns: self.idle_turns,
             ..fresh
         };
     }
@@ -402,40 +364,28 @@ crate::supervised!(RoleActor);
 impl StreamHandler<Said> for RoleActor {
     fn handle(&mut self, said: Said, ctx: &mut Context<Self>) {
         let Said(generation, event) = said;
-        if generation != self.generation {
-            return;
-        }
-        let quiet = self.now().saturating_sub(self.heard_ms);
-        self.heard_ms = self.now();
-        match event {
-            AgentEvent::Exited(cause) => self.ended(&cause, ctx),
-            AgentEvent::State(state) => {
-                self.state = match state {
-                    AgentState::Starting => RoleState::Starting,
-                    AgentState::Idle => RoleState::Idle,
-                    AgentState::Busy => RoleState::Busy,
-                    AgentState::WaitingPermission => RoleState::Waiting,
-                };
-                self.signal();
-            }
-            AgentEvent::Started { .. } => self.signal(),
-            // A screen changes many times a second; that it does is told once.
-            AgentEvent::Screen if quiet >= SIGN_OF_LIFE_MS => self.signal(),
-            AgentEvent::Screen
-            | AgentEvent::Seen(_)
-            | AgentEvent::TurnEnded(_)
-            | AgentEvent::Tool { .. }
-            | AgentEvent::Pong
-            | AgentEvent::Unfit(_)
-            | AgentEvent::Asked(_) => {}
-            AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) => {
-                tracing::warn!(role = %self.id, %what, "the agent's program reports trouble");
-            }
+        if generation == self.generation {
+            self.heard(event, ctx);
         }
     }
 
     /// A session's events end; the next one's stream is added to the same actor.
     fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+impl Handler<PauseChanged> for RoleActor {
+    type Result = ();
+    fn handle(&mut self, _: PauseChanged, ctx: &mut Context<Self>) {
+        self.signal();
+        self.step(ctx);
+    }
+}
+
+impl Handler<Model> for RoleActor {
+    type Result = ();
+    fn handle(&mut self, Model(event): Model, ctx: &mut Context<Self>) {
+        self.model(event, ctx);
+    }
 }
 
 impl Handler<CatchUp> for RoleActor {
@@ -449,8 +399,8 @@ impl Handler<Launched> for RoleActor {
     type Result = ();
     fn handle(&mut self, Launched(generation, result): Launched, ctx: &mut Context<Self>) {
         match result {
-            Ok(session) if generation == self.generation => self.launched(session, ctx),
-            Ok(session) => session.kill(ExitCause::Requested),
+            Ok(started) if generation == self.generation => self.launched(started, ctx),
+            Ok(started) => started.session.kill(ExitCause::Requested),
             Err(why) if generation == self.generation => self.ended(&ExitCause::SpawnFailed(why), ctx),
             Err(why) => tracing::debug!(role = %self.id, %why, "a start that nobody waits for failed"),
         }
@@ -474,7 +424,7 @@ impl Handler<Acknowledge> for RoleActor {
             return Box::pin(fut::ready(Err(reason)));
         }
         let saved = self.inbox.acknowledge(ack.0);
-        if self.inbox.is_empty() && self.state == RoleState::Busy {
+        if self.inbox.is_empty() && self.state == RoleState::Busy && !self.reports_turns() {
             self.state = RoleState::Idle;
         }
         self.suspect = None;
@@ -498,14 +448,16 @@ impl Handler<Control> for RoleActor {
         let session = self.session.take();
         // Nothing that the old process or start says counts any more.
         self.generation += 1;
-        self.woken = None;
+        self.cut_short();
         self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
         self.state = RoleState::Stopped;
         if control == Control::Restart {
             let s = &self.core.facts.config.supervision.intensity;
             self.budget = IntensityWindow::new(Intensity::new(s.restarts, s.within.0));
-            self.died_ms = Some(self.now());
+            self.died = Some((self.now(), "restarted by the user".to_owned()));
             self.state = RoleState::Restarting;
+            (self.hold, self.attempt) = (None, 0);
+            self.core.meter.resume();
         }
         // A paused role's work goes to its family, as that of a degraded one.
         let available = control == Control::Restart;
@@ -525,3 +477,6 @@ impl Handler<Control> for RoleActor {
         }));
     }
 }
+
+/// Calls whose end is not told yet.
+type Calls = BTreeSet<String>;

@@ -1,6 +1,6 @@
 //! No repository: messages alone never touch one, so every call says that there is none.
 
-use foureyes_ports::vcs::{
+use super::{
     CloneSpec, CommitInfo, Delivered, DeliveryTarget, DiffText, Import, Judge, Merge, NewBlob, NewCommit,
     ObjectFormat, PushLimits, PushOutcome, RefUpdate, Sign, TreeEntry, UserRepo, Vcs, VcsError, Visible,
 };
@@ -18,7 +18,7 @@ pub struct NoVcs;
 type Result<T> = std::result::Result<T, VcsError>;
 
 fn none<T>() -> Result<T> {
-    Err(VcsError::NotARepository(PathBuf::from("load test")))
+    Err(VcsError::NotARepository(PathBuf::from("no repository")))
 }
 
 impl Vcs for NoVcs {

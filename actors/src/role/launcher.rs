@@ -1,0 +1,47 @@
+//! What a role needs of the composer: its program, answers to that program's questions, and a look at
+//! what the program itself remembers.
+
+use async_trait::async_trait;
+use foureyes_ports::backend::{AgentSession, Ask, PromptId};
+use foureyes_protocol::PrincipalId;
+
+/// Which program is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// How many programs this role has had in this epoch, this one included.
+    pub generation: u64,
+    /// Whether the conversation is begun anew; else an earlier one goes on where there is one.
+    pub new_conversation: bool,
+}
+
+/// A program that was started.
+pub struct Started {
+    /// It.
+    pub session: Box<dyn AgentSession>,
+    /// Whether it goes on with a conversation that began in an earlier program.
+    pub resumed: bool,
+}
+
+/// Starts agent processes: sandbox, clone, socket and back end are the composer's.
+#[async_trait]
+pub trait Launcher: Send + Sync {
+    /// Starts the agent of a role.
+    ///
+    /// # Errors
+    /// What is wrong and what mends it, in one line.
+    async fn launch(&self, role: &PrincipalId, order: Order) -> Result<Started, String>;
+
+    /// Whether the process is only started when something waits for it.
+    fn lazy(&self, role: &PrincipalId) -> bool;
+
+    /// The answer to a question of a role's program, as one JSON text. Whatever is not understood is
+    /// refused.
+    async fn answer(&self, role: &PrincipalId, ask: &Ask) -> String;
+
+    /// Whether the program's own transcript shows that it took this prompt; `None` where it keeps
+    /// none.
+    async fn was_seen(&self, role: &PrincipalId, prompt: PromptId) -> Option<bool>;
+
+    /// How long the program's own transcript is, in bytes; `None` where it keeps none.
+    fn transcript_bytes(&self, role: &PrincipalId) -> Option<u64>;
+}

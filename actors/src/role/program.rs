@@ -1,0 +1,194 @@
+//! The life of a role's process: its start, its end, its way back.
+
+use super::{Launched, Order, RoleActor, Said, Started};
+use crate::services::{gatekeeper::Availability, locks::HolderDied};
+use actix::prelude::*;
+use foureyes_ports::{
+    backend::{AgentSession, ExitCause},
+    governance::Draft,
+    text::clean_text,
+    view::RoleState,
+};
+use foureyes_protocol::{
+    Address, Priority, Risk,
+    body::{Alert, DeadLetter},
+};
+use std::{sync::Arc, time::Duration};
+
+impl RoleActor {
+    pub(super) fn start(&mut self, ctx: &mut Context<Self>) {
+        self.generation += 1;
+        self.state = RoleState::Starting;
+        self.signal();
+        let (launcher, id) = (self.launcher.clone(), self.id.clone());
+        let order = Order { generation: self.generation, new_conversation: self.afresh };
+        let launch = async move { launcher.launch(&id, order).await };
+        let generation = self.generation;
+        ctx.spawn(
+            launch.into_actor(self).map(move |result, _, ctx| ctx.notify(Launched(generation, result))),
+        );
+    }
+
+    pub(super) fn launched(&mut self, started: Started, ctx: &mut Context<Self>) {
+        let session: Arc<dyn AgentSession> = Arc::from(started.session);
+        let generation = self.generation;
+        if let Some(events) = session.events() {
+            ctx.add_stream(futures::StreamExt::map(events.into_stream(), move |event| {
+                Said(generation, event)
+            }));
+        }
+        (self.resumed, self.introduced) = (started.resumed, false);
+        // One that tells when it is ready is starting until it does.
+        self.state = if session.reports_turns() { RoleState::Starting } else { RoleState::Idle };
+        self.session = Some(session);
+        self.heard_ms = self.now();
+        self.vigil.begin(self.now());
+        self.woken = None;
+        self.report_up(ctx);
+        self.signal();
+        self.step(ctx);
+    }
+
+    fn report_up(&mut self, ctx: &mut Context<Self>) {
+        let Some((died, _)) = &self.died else { return };
+        let cause = format!(
+            "restarted in {} ms, generation {}; {} envelopes wait",
+            self.now().saturating_sub(*died),
+            self.generation,
+            self.inbox.len()
+        );
+        self.health("up", cause, ctx);
+        self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available: true }).ok();
+        if !self.reports_turns() {
+            self.died = None;
+        }
+    }
+
+    pub(super) fn ended(&mut self, cause: &ExitCause, ctx: &mut Context<Self>) {
+        let last = self.session.take().map(|s| last_words(&s.transcript(8))).unwrap_or_default();
+        self.cut_short();
+        let used = self.used();
+        if !used.is_empty() {
+            self.record(used, ctx);
+        }
+        self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
+        if !cause.wants_restart() {
+            self.state = RoleState::Stopped;
+            self.health("down", cause.to_string(), ctx);
+            return self.signal();
+        }
+        if self.died.is_none() {
+            self.died = Some((self.now(), cause.to_string()));
+        }
+        self.restarts += 1;
+        self.suspect_poison(ctx);
+        if cause.spends_intensity() && !self.budget.admit(self.now()) {
+            return self.degrade(&format!("{cause}{last}"), ctx);
+        }
+        let delay = self.backoff.failed(self.now(), rand::random()).ms;
+        self.state = RoleState::Restarting;
+        self.health("restarting", format!("{cause}{last}; back in {delay} ms"), ctx);
+        self.signal();
+        if delay == 0 {
+            return self.start(ctx);
+        }
+        ctx.run_later(Duration::from_millis(delay), |role, ctx| {
+            if role.state == RoleState::Restarting {
+                role.start(ctx);
+            }
+        });
+    }
+
+    /// Too many deaths: the role is set aside, its work goes to others, a person is told.
+    fn degrade(&mut self, cause: &str, ctx: &mut Context<Self>) {
+        self.state = RoleState::Degraded;
+        let text = format!(
+            "{} died too often (last: {cause}); its work goes to others; `agents role restart {}` brings it back",
+            self.id, self.id
+        );
+        self.health("degraded", text.clone(), ctx);
+        self.alert(Risk::High, "role-degraded", text, ctx);
+        self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available: false }).ok();
+        self.signal();
+    }
+
+    /// The program is not what was ordered: it is ended, others take its work, a person is told.
+    pub(super) fn unfit(&mut self, why: String, ctx: &mut Context<Self>) {
+        let text = format!("{}: {why}; `agents role restart {}` when that is mended", self.id, self.id);
+        self.alert(Risk::High, "role-unfit", text, ctx);
+        self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available: false }).ok();
+        if let Some(session) = &self.session {
+            session.kill(ExitCause::Unfit(why));
+        }
+    }
+
+    pub(super) fn alert(&self, severity: Risk, event: &str, text: String, ctx: &mut Context<Self>) {
+        let alert = Alert { severity, event: event.to_owned(), text };
+        self.record(vec![Draft { priority: Priority::High, ..Draft::new(Address::user(), alert) }], ctx);
+    }
+
+    /// A message that was first in line at three deaths in a row goes to the dead letters.
+    fn suspect_poison(&mut self, ctx: &mut Context<Self>) {
+        let Some(first) = self.inbox.first() else { return };
+        let deaths = match self.suspect {
+            Some((index, n)) if index == first.record => n + 1,
+            _ => 1,
+        };
+        self.suspect = Some((first.record, deaths));
+        if deaths < self.core.facts.config.supervision.poison_crashes {
+            return;
+        }
+        self.suspect = None;
+        let why = format!("{} died {deaths} times with this message first in line", self.id);
+        let letter = DeadLetter { message: first.id, receiver: self.id.clone(), why: why.clone() };
+        let alert = Alert {
+            severity: Risk::High,
+            event: "dead-letter".to_owned(),
+            text: format!("message {}: {why}", first.id),
+        };
+        let drafts = vec![
+            Draft { feature: first.feature, ..Draft::new(Address::system(), letter) },
+            Draft::new(Address::user(), alert),
+        ];
+        self.record(drafts, ctx);
+        let saved = self.inbox.acknowledge(first.id);
+        self.settle(saved, ctx);
+    }
+
+    /// Ends the conversation and begins a new one, in a new program, told from the ledger.
+    pub(super) fn begin_anew(&mut self, ctx: &mut Context<Self>) {
+        self.afresh = true;
+        self.health("restarting", "its conversation was full: a new one begins".to_owned(), ctx);
+        self.died = Some((self.now(), "the conversation was full".to_owned()));
+        let session = self.session.take();
+        self.generation += 1;
+        self.cut_short();
+        self.state = RoleState::Restarting;
+        self.signal();
+        let (grace, generation) = (self.grace, self.generation);
+        let stop = async move {
+            if let Some(session) = session {
+                session.stop(grace).await;
+            }
+        };
+        ctx.spawn(stop.into_actor(self).map(move |(), role, ctx| {
+            if role.state == RoleState::Restarting && role.generation == generation {
+                role.start(ctx);
+            }
+        }));
+    }
+
+    /// Forgets what belonged to a program that is gone.
+    pub(super) fn cut_short(&mut self) {
+        self.woken = None;
+        self.ready = false;
+        self.turns.program_ended();
+        self.vigil.end();
+    }
+}
+
+/// The last line that a program showed, for whoever wonders why it ended.
+fn last_words(transcript: &str) -> String {
+    let line = transcript.lines().rev().map(str::trim).find(|l| !l.is_empty());
+    line.map_or_else(String::new, |l| format!(" (its last line: {})", clean_text(l, 160)))
+}

@@ -1,0 +1,289 @@
+//! What a role's agent is told, and when.
+
+use super::{Hold, RoleActor, wording};
+use actix::prelude::*;
+use foureyes_policies::{
+    features::Features,
+    turns::{Facts, Next, Why},
+};
+use foureyes_ports::{
+    backend::{Ask, DeliverError, Prompt, PromptId, TurnEnd, TurnReport, Written},
+    governance::Draft,
+    model::ModelWatch,
+    view::{DeliveryView, RoleState},
+};
+use foureyes_protocol::{Address, MessageId, Priority, Risk, body::ModelUsed};
+use std::time::Duration;
+
+/// A prompt that a program could not take is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl RoleActor {
+    pub(super) fn reports_turns(&self) -> bool {
+        self.session.as_ref().is_some_and(|s| s.reports_turns())
+    }
+
+    /// Does what there is to do now: nothing, while nothing waits.
+    pub(super) fn step(&mut self, ctx: &mut Context<Self>) {
+        if self.session.is_none() {
+            if self.state == RoleState::Asleep && !self.inbox.is_empty() {
+                self.start(ctx);
+            }
+            return;
+        }
+        if !self.reports_turns() {
+            return self.wake(ctx);
+        }
+        let facts = self.facts();
+        match self.turns.next(&facts) {
+            Next::Prompt(why) => self.prompt(why, &facts, ctx),
+            Next::Interrupt => self.interrupt(ctx),
+            Next::GiveUp => self.give_up(ctx),
+            Next::At(at) => self.at(at, ctx),
+            Next::Rest => {}
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            waiting: self.inbox.len(),
+            newest: self.inbox.newest(),
+            newest_urgent: self.inbox.newest_urgent(),
+            ready: self.ready,
+            held_until: self.held().map(|hold| hold.until_ms),
+            now_ms: self.now(),
+            turn_ms: self.core.facts.config.agents.turn.0,
+        }
+    }
+
+    /// What holds the role back now: its own pause, or that of the account.
+    pub(super) fn held(&self) -> Option<Hold> {
+        let now = self.now();
+        let own = self.hold.clone().filter(|h| h.until_ms > now);
+        let place = self.core.facts.roster.iter().position(|(id, _)| *id == self.id).unwrap_or(0) as u64;
+        let account = self.core.meter.last_pause().map(|p| Hold {
+            // Those who were paused together do not come back together.
+            until_ms: p.until_ms.saturating_add(place * foureyes_policies::remedy::STAGGER_MS),
+            why: p.why,
+        });
+        let account = account.filter(|h| h.until_ms > now && self.reports_turns());
+        own.into_iter().chain(account).max_by_key(|h| h.until_ms)
+    }
+
+    /// Looks again at this moment.
+    fn at(&mut self, at_ms: u64, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let wait = Duration::from_millis(at_ms.saturating_sub(self.now()).max(1));
+        self.timer = Some(ctx.run_later(wait, |role, ctx| {
+            role.timer = None;
+            role.signal();
+            role.step(ctx);
+        }));
+    }
+
+    fn new_prompt_id(&self) -> PromptId {
+        let mut random = [0; 10];
+        self.core.ports.entropy.fill(&mut random);
+        PromptId(MessageId::from_parts(self.now(), random).0)
+    }
+
+    /// Tells a program that does not report turns that envelopes wait.
+    fn wake(&mut self, ctx: &mut Context<Self>) {
+        let Some(newest) = self.inbox.newest() else { return };
+        let Some(session) = self.session.clone().filter(|_| self.woken < Some(newest)) else { return };
+        self.woken = Some(newest);
+        self.state = RoleState::Busy;
+        self.signal();
+        let (id, urgent) = (self.new_prompt_id(), self.inbox.newest_urgent().is_some());
+        let text = wording::wake(self.inbox.len());
+        let deliver = async move { session.deliver(Prompt { id, text, urgent }).await }.into_actor(self).map(
+            |result, role, _| {
+                if let Err(error) = result {
+                    tracing::warn!(role = %role.id, %error, "a wake was not written");
+                    role.woken = None;
+                }
+            },
+        );
+        ctx.spawn(deliver);
+    }
+
+    fn prompt(&mut self, why: Why, facts: &Facts, ctx: &mut Context<Self>) {
+        let Some(session) = self.session.clone() else { return };
+        let items = self.inbox.items(wording::LISTED);
+        let feature = items.iter().find_map(|i| i.feature.clone());
+        self.core.meter.works_on(&self.id, feature);
+        let lost = self.prompt.take().filter(|_| why == Why::Again && self.delivery.seen_ms.is_none());
+        let first = !std::mem::replace(&mut self.introduced, true);
+        let restarted = (first && self.resumed).then(|| "the runtime was started again".to_owned());
+        let text = wording::prompt(&wording::Occasion {
+            why,
+            items: &items,
+            waiting: facts.waiting,
+            interrupted_by: self.died.take().map(|(_, cause)| cause).or(restarted),
+            new_conversation: first && !self.resumed,
+            features: &self.features(),
+            role: &self.id,
+        });
+        let fresh = Prompt { id: self.new_prompt_id(), text, urgent: facts.newest_urgent.is_some() };
+        self.turns.begin(why, facts);
+        (self.ready, self.trouble, self.afresh) = (false, None, false);
+        self.delivery = DeliveryView { prompted_ms: Some(facts.now_ms), ..DeliveryView::default() };
+        self.vigil.begin(facts.now_ms);
+        self.state = RoleState::Busy;
+        self.signal();
+        let (launcher, id, generation) = (self.launcher.clone(), self.id.clone(), self.generation);
+        let deliver = async move {
+            let prompt = match lost {
+                // Written and perhaps not read when the program died: its transcript knows.
+                Some(lost) if launcher.was_seen(&id, lost.id).await == Some(false) => lost,
+                _ => fresh,
+            };
+            (session.deliver(prompt.clone()).await, prompt)
+        };
+        ctx.spawn(deliver.into_actor(self).map(move |(result, prompt), role, ctx| {
+            if role.generation == generation {
+                role.delivered(result, prompt, ctx);
+            }
+        }));
+    }
+
+    fn delivered(
+        &mut self,
+        result: Result<Written, DeliverError>,
+        prompt: Prompt,
+        ctx: &mut Context<Self>,
+    ) {
+        match result {
+            Ok(_) => {
+                self.delivery.written_ms = Some(self.now());
+                self.prompt = Some(prompt);
+            }
+            Err(error) => {
+                tracing::info!(role = %self.id, %error, "a prompt was not written");
+                self.turns.not_begun();
+                self.state = RoleState::Idle;
+                let again = matches!(error, DeliverError::NotReady(_));
+                self.ready = again;
+                if again {
+                    self.at(self.now() + AGAIN.as_millis() as u64, ctx);
+                }
+            }
+        }
+        self.signal();
+    }
+
+    /// A turn began that nobody ordered: a person talks to the agent, or it should not have.
+    pub(super) fn unordered_turn(&mut self) {
+        let taken = self.session.as_ref().is_some_and(|s| s.taken_over());
+        if !taken {
+            self.idle_turns += 1;
+            tracing::warn!(role = %self.id, "a turn began that was not ordered");
+        }
+        self.turns.begun_by_user(self.now());
+        self.vigil.begin(self.now());
+    }
+
+    pub(super) fn seen(&mut self, id: PromptId) {
+        if self.prompt.as_ref().is_some_and(|p| p.id == id) || self.delivery.written_ms.is_none() {
+            self.delivery.seen_ms.get_or_insert(self.core.ports.clock.now_ms());
+            self.signal();
+        }
+    }
+
+    /// The program asks: the composer answers, and nothing else waits for it.
+    pub(super) fn asked(&mut self, ask: Ask, ctx: &mut Context<Self>) {
+        if self.delivery.seen_ms.is_some() && ask.payload.contains("tools/call") {
+            self.delivery.acted_ms.get_or_insert(self.core.ports.clock.now_ms());
+        }
+        let Some(session) = self.session.clone() else { return };
+        let (launcher, id) = (self.launcher.clone(), self.id.clone());
+        let answer = async move {
+            let payload = launcher.answer(&id, &ask).await;
+            session.answer(&ask.id, &payload).await
+        };
+        ctx.spawn(answer.into_actor(self).map(|result, role, _| {
+            if let Err(error) = result {
+                tracing::debug!(role = %role.id, %error, "an answer did not reach the agent's program");
+            }
+        }));
+    }
+
+    fn interrupt(&mut self, ctx: &mut Context<Self>) {
+        self.turns.interrupted();
+        let Some(session) = self.session.clone() else { return };
+        ctx.spawn(async move { session.interrupt().await }.into_actor(self).map(|result, role, _| {
+            if let Err(error) = result {
+                tracing::warn!(role = %role.id, %error, "a turn could not be interrupted");
+            }
+        }));
+    }
+
+    /// Interrupts the turn in flight, if one is.
+    pub(super) fn stop_turn(&mut self, ctx: &mut Context<Self>) {
+        if self.turns.in_turn() {
+            self.interrupt(ctx);
+        }
+    }
+
+    fn give_up(&mut self, ctx: &mut Context<Self>) {
+        self.turns.gave_up();
+        let text = format!(
+            "{} was reminded {} times and left {} envelopes unacknowledged; look at it with `agents attach {}`",
+            self.id,
+            foureyes_policies::turns::REMINDERS,
+            self.inbox.len(),
+            self.id
+        );
+        self.alert(Risk::Medium, "role-does-not-act", text, ctx);
+    }
+
+    pub(super) fn turn_ended(&mut self, report: TurnReport, ctx: &mut Context<Self>) {
+        let now = self.now();
+        self.prompt = None;
+        self.ready = true;
+        self.state = RoleState::Idle;
+        self.vigil.end();
+        let used = self.used();
+        if !used.is_empty() {
+            self.record(used, ctx);
+        }
+        self.turns.ended(report.end == TurnEnd::Done, now, self.core.facts.config.agents.remind.0);
+        self.after_turn(report.end, ctx);
+        self.signal();
+        self.step(ctx);
+    }
+
+    /// What the proxy counted since the last record, as records.
+    pub(super) fn used(&self) -> Vec<Draft> {
+        let (feature, sums) = self.core.meter.take(&self.id);
+        let gate =
+            feature.as_ref().and_then(|id| self.neighbours.features.get(&self.core.journal).gate_of(id));
+        let draft = |(model, sum): (String, foureyes_policies::costs::Sum)| {
+            let body = ModelUsed {
+                role: self.id.clone(),
+                gate,
+                model,
+                requests: sum.requests,
+                input_tokens: sum.input,
+                output_tokens: sum.output,
+                cache_read_tokens: sum.cache_read,
+                cache_write_tokens: sum.cache_write,
+                microusd: (sum.unpriced == 0).then_some(sum.microusd),
+            };
+            let draft = Draft { priority: Priority::Low, ..Draft::new(Address::system(), body) };
+            Draft { feature: feature.clone(), ..draft }
+        };
+        sums.into_iter().map(draft).collect()
+    }
+
+    fn features(&self) -> std::sync::Arc<Features> {
+        self.neighbours.features.get(&self.core.journal)
+    }
+
+    /// Whether the role may use its model now, apart from pauses of its own.
+    pub(super) fn refused(&self) -> Option<foureyes_protocol::Reason> {
+        self.core.meter.admit(&self.id).err()
+    }
+}

@@ -1,0 +1,173 @@
+//! What a role's sandbox starts, and with what: one function for each back end.
+
+use super::{conversation::Conversation, launcher::Inner};
+use foureyes_config::sections::roster::{Backend, ClaudeMode};
+use foureyes_ports::{backend::Transport, sandbox::Bind};
+use foureyes_protocol::{Family, PrincipalId};
+use foureyes_session::agent::claude::{ClaudeLaunch, ClaudeOrder, Transcript, tools_of};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Where a play is shown inside.
+const PLAY_DIR: &str = "/play";
+pub(super) const PLAYER: &str = "/rt/bin/agents-play";
+/// Where an agent's home is shown inside.
+const HOME: &str = "/home/agent";
+/// The CLI's own directory, below the home.
+pub(super) const CLAUDE_DIR: &str = ".claude-agent";
+/// Where the CLI is shown inside.
+const CLAUDE: &str = "/rt/claude";
+/// What the runtime gives a role to read: its prompt.
+const ROLE_DIR: &str = "/rt/role";
+const PROMPT: &str = "prompt.md";
+/// The loopback port inside that leads to the runtime's proxy.
+pub(super) const PROXY_PORT: u16 = 9999;
+/// The CLI's own tries before it gives a turn up: the runtime does the waiting, for all of an account.
+const RETRIES: u8 = 2;
+
+/// What is started for a role.
+pub(super) struct Program {
+    pub argv: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub binds: Vec<Bind>,
+    pub transport: Transport,
+    pub forward_port: Option<u16>,
+    pub drive: Drive,
+    /// The conversation, and whether it goes on with an earlier one.
+    pub conversation: Option<(Conversation, bool)>,
+}
+
+/// How the started program is spoken with.
+pub(super) enum Drive {
+    Scripted,
+    Command,
+    Claude(ClaudeOrder),
+}
+
+/// What is asked for.
+pub(super) struct Wanted<'a> {
+    pub role: &'a PrincipalId,
+    pub family: Family,
+    pub backend: &'a Backend,
+    /// The role's directory of the state, which no agent can write to.
+    pub dir: &'a Path,
+    /// A new conversation.
+    pub anew: bool,
+}
+
+impl Inner {
+    pub(super) fn program(&self, wanted: &Wanted<'_>) -> Result<Program, String> {
+        let mut program = match wanted.backend {
+            Backend::Scripted { play } => self.scripted(wanted, play)?,
+            Backend::Command { argv, env } => {
+                let env = env.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+                terminal(argv.clone(), env, Drive::Command)
+            }
+            Backend::Claude { model, mode: ClaudeMode::Structured, args } => {
+                self.claude(wanted, model.as_deref(), args)?
+            }
+            Backend::Claude { mode: ClaudeMode::Terminal, .. } | Backend::Acp { .. } => {
+                return Err(format!("the back end of {} cannot be started by this version", wanted.role));
+            }
+        };
+        program.env.push(("AGENTS_ROLE".to_owned(), wanted.role.to_string()));
+        let shown = &self.context.facts.config.sandbox.read_only;
+        let shown = shown.iter().map(|p| Bind { host: p.clone(), inside: p.clone(), writable: false });
+        program.binds.splice(0..0, shown);
+        Ok(program)
+    }
+
+    fn scripted(&self, wanted: &Wanted<'_>, play: &str) -> Result<Program, String> {
+        let host = wanted.dir.join("play");
+        let text = self.play(play)?;
+        write(&host, "play.yaml", &text)?;
+        let argv = vec![PLAYER.to_owned(), format!("{PLAY_DIR}/play.yaml")];
+        let mut program = terminal(argv, Vec::new(), Drive::Scripted);
+        program.binds.push(Bind { host, inside: PathBuf::from(PLAY_DIR), writable: false });
+        Ok(program)
+    }
+
+    /// A play is one of the built-in ones, or a file of the accepted configuration's directory.
+    fn play(&self, play: &str) -> Result<String, String> {
+        let built_in = foureyes_config::builtin::play(play).map(str::to_owned);
+        built_in.or_else(|| self.plays.get(play).cloned()).ok_or_else(|| {
+            format!("play {play} is neither built in nor accepted with the configuration: `agents trust`")
+        })
+    }
+
+    fn claude(
+        &self,
+        wanted: &Wanted<'_>,
+        model: Option<&str>,
+        args: &[String],
+    ) -> Result<Program, String> {
+        let (role, family) = (wanted.role, wanted.family);
+        let models = self.models.as_ref().ok_or("there is no way to a model")?;
+        let (conversation, resume) = self.open_claude(wanted)?;
+        let host = wanted.dir.join("shown");
+        write(&host, PROMPT, &(self.prompts)(role)?)?;
+        let launch = ClaudeLaunch {
+            program: CLAUDE.to_owned(),
+            model: model.map(str::to_owned),
+            session: conversation.session(resume),
+            prompt_file: Some(format!("{ROLE_DIR}/{PROMPT}")),
+            tools: tools_of(family).iter().map(|t| (*t).to_owned()).collect(),
+            extra_args: args.to_vec(),
+            max_retries: RETRIES,
+        };
+        let (url, token) = models.door(role, PROXY_PORT);
+        Ok(Program {
+            argv: launch.argv(),
+            env: launch.environment(&url, &token, &format!("{HOME}/{CLAUDE_DIR}")),
+            binds: vec![
+                Bind { host: self.claude_copy()?, inside: PathBuf::from(CLAUDE), writable: false },
+                Bind { host, inside: PathBuf::from(ROLE_DIR), writable: false },
+            ],
+            transport: Transport::Pipes,
+            forward_port: Some(PROXY_PORT),
+            drive: Drive::Claude(launch.order()),
+            conversation: Some((conversation, resume)),
+        })
+    }
+
+    fn open_claude(&self, wanted: &Wanted<'_>) -> Result<(Conversation, bool), String> {
+        let role = wanted.role;
+        let opened = self.conversations.open(role.as_str(), wanted.anew, self.session_id(), |kept| {
+            self.transcript(role, kept).exists()
+        });
+        opened.map_err(|e| format!("the conversation of {role}: {e}"))
+    }
+
+    /// Where the CLI of a role writes its conversation down.
+    pub(super) fn transcript(&self, role: &PrincipalId, conversation: &Conversation) -> Transcript {
+        Transcript::new(&self.state.role_home(role), CLAUDE_DIR, "/work", conversation.id)
+    }
+
+    /// The program that nobody inside can read, made once.
+    fn claude_copy(&self) -> Result<PathBuf, String> {
+        let program = crate::claude::find(self.context.facts.config.agents.claude_program.as_deref());
+        let program = program.map_err(|e| format!("{e}; install it: {}", crate::claude::INSTALL))?;
+        foureyes_session::sandbox::unreadable_copy(&program, &self.state.sandbox().join("programs"))
+            .map_err(|e| e.to_string())
+    }
+}
+
+fn terminal(argv: Vec<String>, env: Vec<(String, String)>, drive: Drive) -> Program {
+    Program {
+        argv,
+        env,
+        binds: Vec::new(),
+        transport: Transport::Pty,
+        forward_port: None,
+        drive,
+        conversation: None,
+    }
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> Result<(), String> {
+    fs::create_dir_all(dir)
+        .and_then(|()| fs::write(dir.join(name), text))
+        .map_err(|e| format!("{}: {e}", dir.display()))
+}

@@ -1,0 +1,126 @@
+//! What the questions of agents' programs are answered: their own tools by the rules, the runtime's
+//! tools by the gateway. What is not understood is refused.
+
+use foureyes_config::PathRules;
+use foureyes_gateway::Gateway;
+use foureyes_policies::agent_tools::{ToolUse, judge};
+use foureyes_ports::backend::Ask;
+use foureyes_protocol::{Family, PrincipalId, Reason};
+use foureyes_session::agent::claude::{CAN_USE_TOOL, HOOK_CALLBACK, MCP_MESSAGE};
+use serde_json::{Value, json};
+
+/// Kind of an ask of agents that speak the Agent Client Protocol.
+const REQUEST_PERMISSION: &str = "request_permission";
+/// The hook that is asked before a tool runs.
+const BEFORE: &str = "PreToolUse";
+
+/// Answers a question of a role's program.
+pub(super) async fn answer(
+    gateway: &Gateway,
+    role: &PrincipalId,
+    family: Family,
+    paths: &PathRules,
+    ask: &Ask,
+) -> String {
+    let request: Value = serde_json::from_str(&ask.payload).unwrap_or_default();
+    let answer = match ask.kind.as_str() {
+        MCP_MESSAGE => gateway.mcp(role, &request["message"]).await.unwrap_or(Value::Null),
+        HOOK_CALLBACK => hook(role, family, paths, &request["input"]),
+        CAN_USE_TOOL => permission(role, family, paths, &request),
+        REQUEST_PERMISSION => acp_permission(role, family, paths, &request),
+        _ => Value::Null,
+    };
+    answer.to_string()
+}
+
+/// What a hook of an agent's program is answered: an object without a decision lets things pass.
+pub(super) fn hook(role: &PrincipalId, family: Family, paths: &PathRules, input: &Value) -> Value {
+    if input["hook_event_name"] != BEFORE {
+        return json!({});
+    }
+    match judged(family, paths, &input["tool_name"], &input["tool_input"]) {
+        Ok(()) => json!({}),
+        Err(reason) => {
+            tracing::info!(%role, %reason, "a tool use was refused");
+            json!({"hookSpecificOutput": {
+                "hookEventName": BEFORE, "permissionDecision": "deny",
+                "permissionDecisionReason": reason.to_string(),
+            }})
+        }
+    }
+}
+
+fn permission(role: &PrincipalId, family: Family, paths: &PathRules, request: &Value) -> Value {
+    match judged(family, paths, &request["tool_name"], &request["input"]) {
+        Ok(()) => json!({"behavior": "allow"}),
+        Err(reason) => {
+            tracing::info!(%role, %reason, "a permission was refused");
+            json!({"behavior": "deny", "message": reason.to_string()})
+        }
+    }
+}
+
+/// Agents of this protocol describe their tools in words of their own: by kind.
+fn acp_permission(role: &PrincipalId, family: Family, paths: &PathRules, request: &Value) -> Value {
+    let call = &request["toolCall"];
+    let input = &call["rawInput"];
+    let tool = match call["kind"].as_str() {
+        Some("read" | "search" | "think") => "Read",
+        Some("edit" | "delete" | "move") => "Edit",
+        Some("execute") => "Bash",
+        // The runtime's own tools are decided about by the gateway; their kind is `other`.
+        Some("other") | None if ours(&call["title"]) => "mcp__rt__tool",
+        _ => "another tool",
+    };
+    let path = call["locations"][0]["path"].as_str().or_else(|| path_of(input));
+    let used = ToolUse { family, tool, path, command: input["command"].as_str() };
+    match judge(&used, paths) {
+        Ok(()) => json!({"allow": true}),
+        Err(reason) => {
+            tracing::info!(%role, %reason, "a permission was refused");
+            json!({"allow": false, "reason": reason.to_string()})
+        }
+    }
+}
+
+fn ours(title: &Value) -> bool {
+    title.as_str().is_some_and(|t| t.starts_with("rt_") || t.starts_with("mcp__rt__"))
+}
+
+fn judged(family: Family, paths: &PathRules, tool: &Value, input: &Value) -> Result<(), Reason> {
+    let tool = tool.as_str().unwrap_or_default();
+    judge(&ToolUse { family, tool, path: path_of(input), command: input["command"].as_str() }, paths)
+}
+
+fn path_of(input: &Value) -> Option<&str> {
+    ["file_path", "notebook_path", "filePath", "path"].iter().find_map(|key| input[*key].as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hooked(family: Family, input: Value) -> Value {
+        let paths = PathRules::compile(&foureyes_config::Config::default()).unwrap();
+        hook(&PrincipalId::new("dev-a").unwrap(), family, &paths, &input)
+    }
+
+    #[test]
+    fn a_refused_tool_is_told_why() {
+        let push = json!({
+            "hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": "git push origin main"},
+        });
+        let said = hooked(Family::Dev, push);
+        assert_eq!(said["hookSpecificOutput"]["permissionDecision"], "deny");
+        let why = said["hookSpecificOutput"]["permissionDecisionReason"].as_str().unwrap();
+        assert!(why.starts_with("T-PUSH (agents' tools): "), "{why}");
+        let write = json!({
+            "hook_event_name": "PreToolUse", "tool_name": "Write", "tool_input": {"file_path": "/work/a.rs"},
+        });
+        assert_eq!(hooked(Family::Dev, write.clone()), json!({}));
+        assert_eq!(hooked(Family::Planner, write)["hookSpecificOutput"]["permissionDecision"], "deny");
+        assert_eq!(hooked(Family::Planner, json!({"hook_event_name": "Stop"})), json!({}));
+        let nameless = json!({"hook_event_name": "PreToolUse"});
+        assert_eq!(hooked(Family::Dev, nameless)["hookSpecificOutput"]["permissionDecision"], "deny");
+    }
+}
