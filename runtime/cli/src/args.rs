@@ -1,7 +1,9 @@
 //! The command line: names, arguments and help.
 
+mod model;
 mod prove;
 
+pub use model::ModelStubArgs;
 pub use prove::{AuditCommand, KeysCommand, SecondFactorCommand, VerifyArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -84,6 +86,8 @@ pub enum Command {
     /// Git hooks for this repository: test first, no secrets
     #[command(subcommand)]
     Hooks(HooksCommand),
+    /// A stand-in for the agents' model, on this machine
+    ModelStub(ModelStubArgs),
     /// Completions for your shell
     Completions(CompletionsArgs),
 }

@@ -8,6 +8,7 @@ mod hooks;
 mod init;
 mod keys;
 mod look;
+mod model_stub;
 pub mod run;
 mod setup;
 mod speak;
@@ -97,6 +98,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Verify(args) => verify::verify(&place, &args),
         Command::Audit(command) => audit::audit(&place, &command),
         Command::Hooks(command) => hooks::hooks(&place, command),
+        Command::ModelStub(args) => model_stub::model_stub(&args),
         Command::Completions(args) => completions(args.shell),
     }
 }

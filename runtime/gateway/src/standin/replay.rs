@@ -187,7 +187,11 @@ impl Hands for Replay {
             input.insert(crate::tools::KEY.to_owned(), json!(key));
         }
         let name = offer.map_or_else(|| self.seen.runtime_name(tool), |o| o.name);
-        let text = self.act(&name, input)?;
+        let mut text = self.act(&name, input.clone())?;
+        if tool == "inbox" && !text.trim_start().starts_with('{') && input.get("max") != Some(&json!(1)) {
+            // Too long for the program: it shows something else instead.
+            text = self.act(&name, Map::from_iter([("max".to_owned(), json!(1))]))?;
+        }
         Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
