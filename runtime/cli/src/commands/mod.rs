@@ -7,6 +7,7 @@ mod hooks;
 mod init;
 mod keys;
 mod look;
+mod prompt;
 pub mod run;
 mod setup;
 mod speak;
@@ -73,6 +74,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Init(args) => init::init(&place, &args),
         Command::Trust(args) => setup::trust(&place, &args),
         Command::Check(args) => setup::check(&place, &args),
+        Command::Prompt(command) => prompt::prompt(&place, &command),
         Command::Doctor(args) => setup::doctor(&place, &args),
         Command::Status(args) => look::status(&place, args),
         Command::Ps(args) => look::ps(&place, args.json),
