@@ -129,8 +129,8 @@ pub fn check(prompts: &RolePrompts) -> Result<(), CliError> {
     Err(error.hint("`agents prompt show ROLE` prints a prompt with the tokens of its parts"))
 }
 
-/// What differs between the prompts' files, a block of lines each: its name and the lines that come and
-/// go. A part that is not the user's is the built-in one.
+/// What differs between the prompts' files, a block of lines each: its name and the lines that were
+/// added and removed. A part that is not the user's is the built-in one.
 pub(super) fn differences(old: &PromptFiles, new: &PromptFiles) -> Vec<String> {
     let built_in = |name: &String| builtin::prompt(name).unwrap_or_default();
     let parts = names(&old.parts, &new.parts).into_iter().filter_map(|name| {
@@ -157,7 +157,7 @@ fn difference(name: &str, old: &str, new: &str) -> Option<String> {
     let diff = TextDiff::from_lines(old, new);
     let count = |tag| diff.iter_all_changes().filter(|c| c.tag() == tag).count();
     let (more, fewer) = (count(ChangeTag::Insert), count(ChangeTag::Delete));
-    let mut out = format!("{name}: {more} lines come, {fewer} go");
+    let mut out = format!("{name}: {more} lines added, {fewer} removed");
     for hunk in diff.unified_diff().context_radius(AROUND).iter_hunks() {
         out.push_str("\n  …");
         for change in hunk.iter_changes() {
@@ -174,12 +174,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_shows_the_lines_that_come_and_go() {
+    fn a_difference_shows_added_and_removed_lines() {
         let old = (1..=9).map(|n| format!("line {n}\n")).collect::<String>();
         let new = old.replace("line 5\n", "  line five, \u{1b}[31mlonger\n");
         assert_eq!(difference("x", &old, &old), None);
         insta::assert_snapshot!(difference(".agents/prompts/dev.md", &old, &new).unwrap(), @r"
-        .agents/prompts/dev.md: 1 lines come, 1 go
+        .agents/prompts/dev.md: 1 lines added, 1 removed
           …
            line 3
            line 4
