@@ -1,9 +1,11 @@
 //! The command line: names, arguments and help.
 
 mod model;
+mod prompt;
 mod prove;
 
 pub use model::ModelStubArgs;
+pub use prompt::{PromptCommand, PromptSource};
 pub use prove::{AuditCommand, KeysCommand, SecondFactorCommand, VerifyArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -27,12 +29,15 @@ pub struct Cli {
 pub enum Command {
     /// Start the team, or continue where it was
     Run(RunArgs),
-    /// Write .agents/config.yaml for this repository
+    /// Write .agents/config.yaml and the parts of prompts for this repository
     Init(InitArgs),
     /// Show what a configuration would allow and accept it
     Trust(TrustArgs),
     /// Check a configuration without starting anything
     Check(CheckArgs),
+    /// What each role is told before its first turn
+    #[command(subcommand)]
+    Prompt(PromptCommand),
     /// Look for what is missing on this machine
     Doctor(DoctorArgs),
     /// The whole at one glance

@@ -15,6 +15,7 @@ pub mod help;
 pub mod multicall;
 pub mod prerequisites;
 pub mod programs;
+pub mod prompts;
 pub mod repository;
 pub mod run;
 pub mod state;

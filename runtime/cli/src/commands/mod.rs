@@ -9,6 +9,7 @@ mod init;
 mod keys;
 mod look;
 mod model_stub;
+mod prompt;
 pub mod run;
 mod setup;
 mod speak;
@@ -75,6 +76,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Init(args) => init::init(&place, &args),
         Command::Trust(args) => setup::trust(&place, &args),
         Command::Check(args) => setup::check(&place, &args),
+        Command::Prompt(command) => prompt::prompt(&place, &command),
         Command::Doctor(args) => setup::doctor(&place, &args),
         Command::Status(args) => look::status(&place, args),
         Command::Ps(args) => look::ps(&place, args.json),

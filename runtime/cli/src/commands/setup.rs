@@ -57,6 +57,7 @@ pub(super) fn check(place: &Place, args: &CheckArgs) -> Result<ExitCode, CliErro
         (named, repository) => ConfigSource::resolve(named.as_deref(), repository.as_deref().ok())?,
     };
     let candidate = Candidate::read(&source)?;
+    trust::check_prompts(&super::prompt::role_prompts(&candidate, repository.ok().as_deref())?)?;
     print(&if args.json { checked_json(&candidate) } else { checked(&candidate) })
 }
 
@@ -144,6 +145,7 @@ fn suite(root: &StateRoot, repository: &Path) -> Result<ExitCode, CliError> {
         config,
         source: String::new(),
         plays: std::collections::BTreeMap::new(),
+        prompts: crate::prompts::PromptFiles::default(),
         advisory: false,
         binary: std::env::current_exe()
             .map_err(|e| CliError::new(Exit::Internal, "cannot find the program's own file").because(&e))?,

@@ -45,6 +45,26 @@ impl CoreGovernance {
         self.core.features().by_id.get(feature).and_then(|f| f.push.clone()).ok_or_else(none)
     }
 
+    /// The spec with this digest, as it stands in the ledger.
+    fn spec(&self, digest: &Digest) -> Option<String> {
+        let features = self.core.features();
+        let found = features.by_id.values().filter_map(|f| f.spec.as_ref()).find(|s| s.content == *digest)?;
+        let spec = &found.spec;
+        let list = |name: &str, items: &[String]| match items {
+            [] => String::new(),
+            items => format!("{name}: {}\n", items.join(", ")),
+        };
+        let (kind, risk, by) = (spec.kind, spec.risk, &found.by);
+        let mut out = format!("# {}\n\nkind: {kind}\nrisk: {risk}\nby: {by}\n", spec.title);
+        out += &list("paths", &spec.paths);
+        out += &list("characterisation", &spec.characterisation);
+        out += &list("removes", &spec.removes);
+        if let Some(commit) = &spec.reverts {
+            out += &format!("reverts: {commit}\n");
+        }
+        Some(text(format!("{out}\n{}\n", spec.text).as_bytes()))
+    }
+
     /// "I approve" of somebody who never opened the diff is refused.
     fn has_read(&self, channel: &PrincipalId, draft: &Draft) -> Result<(), Reason> {
         let Body::SignOffApproval(approval) = &draft.body else { return Ok(()) };
@@ -152,8 +172,10 @@ impl Governance for CoreGovernance {
             .artifacts
             .get(digest)
             .map_err(|e| Reason::new(Code::Broken, e.to_string()))?;
-        let bytes =
-            bytes.ok_or_else(|| Reason::new(Code::NotAsked, format!("there is no evidence {digest}")))?;
+        let Some(bytes) = bytes else {
+            let none = || Reason::new(Code::NotAsked, format!("there is no evidence {digest}"));
+            return self.spec(digest).ok_or_else(none);
+        };
         match foureyes_protocol::testrun::TestReport::from_bytes(&bytes) {
             Ok(report) => Ok(text(serde_json::to_string_pretty(&report).unwrap_or_default().as_bytes())),
             Err(_) => Ok(text(&bytes)),

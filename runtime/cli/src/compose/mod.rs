@@ -17,7 +17,7 @@ use models::Models;
 pub use governance::CoreGovernance;
 pub use trial::{Trial, trial};
 
-use crate::state::StateDir;
+use crate::{prompts::PromptFiles, state::StateDir};
 use foureyes_actors::{
     context::{Context, Facts, Ports, RefGuard},
     core::{Core, CoreError, CoreHandle, Settings},
@@ -68,6 +68,8 @@ pub struct Start {
     pub source: String,
     /// The accepted plays that are not built in: name and text.
     pub plays: BTreeMap<String, String>,
+    /// The accepted parts of prompts that are not built in, and the project's own instructions.
+    pub prompts: PromptFiles,
     /// Whether to run without a wall, as the user asked.
     pub advisory: bool,
     /// The multi-call binary.

@@ -130,6 +130,7 @@ pub async fn live(args: &RunArgs, prepared: Prepared) -> Result<ExitCode, CliErr
         config: config.clone(),
         source: prepared.accepted.source.clone(),
         plays: prepared.accepted.plays.clone(),
+        prompts: prepared.accepted.prompts.clone(),
         advisory: args.tier == Some(TierArg::Advisory),
         binary: std::env::current_exe()
             .map_err(|e| CliError::new(Exit::Internal, "cannot find the program's own file").because(&e))?,
