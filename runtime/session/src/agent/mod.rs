@@ -11,6 +11,7 @@
 //! grandchild that left the group dies by the sandbox's process namespace; without a sandbox it
 //! may live on, but it cannot keep the session open.
 
+pub mod claude_terminal;
 mod input;
 mod json_lines;
 mod life;
@@ -19,6 +20,7 @@ mod pipes;
 mod prompt;
 mod pty;
 mod reader;
+mod running;
 mod shared_screen;
 mod terminal;
 
