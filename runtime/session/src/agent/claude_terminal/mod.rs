@@ -17,6 +17,7 @@ mod configuration;
 mod dir;
 mod keyboard;
 mod marker;
+mod paste;
 mod record;
 mod session;
 mod shared;

@@ -1,11 +1,10 @@
 //! One running program, as the runtime and people use it.
 
-use super::{backend::ClaudeTerminalOptions, marker, shared::Shared};
+use super::{backend::ClaudeTerminalOptions, paste::pastes, shared::Shared};
 use crate::agent::{
     input::{Input, SharedInput},
-    prompt::{self, PromptStyle},
     running::{Running, TAKEN},
-    terminal::{self, Terminal},
+    terminal::Terminal,
 };
 use async_trait::async_trait;
 use foureyes_ports::{
@@ -24,13 +23,15 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+/// A write of its own: in one with the text it would be a part of it.
+const RETURN: &[u8] = b"\r";
 const ESCAPE: &[u8] = b"\x1b";
 /// Empties the line; pressed twice with nothing between it would end the program.
 const CLEAR: &[u8] = b"\x03";
 const QUIT: &[u8] = b"\x03\x03\x03";
 /// Stops the process for a shell to go on with; here is no shell.
 const SUSPEND: u8 = 0x1a;
-/// How often it is looked whether an interrupted turn has ended.
+/// How often it is looked whether what was waited for has come.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long the terminal is one row lower for a program that is asked for a sign of life.
 const NUDGE: Duration = Duration::from_millis(100);
@@ -100,29 +101,21 @@ impl Typist {
         if self.held.load(Ordering::SeqCst) { Err(TAKEN) } else { self.shared.nobody_types() }
     }
 
-    /// Pastes a prompt behind its marker, then presses Return, unless something opened meanwhile that
-    /// would take the Return for an answer.
+    /// Pastes a prompt, then presses Return. Where something opened meanwhile that would take the
+    /// Return for an answer, it is waited for a while until that is gone.
     async fn paste(&self, input: &Input, prompt: &Prompt) -> Result<usize, DeliverError> {
-        let marked = Prompt { text: format!("{}\n{}", marker::line(prompt.id), prompt.text), ..prompt.clone() };
-        // The program has always asked for marked pastes when it says that it is idle.
-        let mode = terminal::mode(input.fd(), true);
-        let writes = prompt::writes(PromptStyle::Paste, &marked, mode)?;
-        let mut bytes = 0;
-        for (n, write) in writes.iter().enumerate() {
-            if n > 0 {
-                sleep(self.options.return_delay).await;
-                self.shared.look().await;
-                if self.ready().is_err() {
-                    self.shared.turns().leave_residue();
-                    let why = "something opened in the terminal between the prompt and its Return";
-                    return Err(DeliverError::Io(why.to_owned()));
-                }
-            }
-            input.write_all(write).await?;
-            bytes += write.len();
+        let text = pastes(prompt);
+        input.write_all(&text).await?;
+        sleep(self.options.return_delay).await;
+        let free = self.look_until(|| self.ready().is_ok());
+        if timeout(self.options.patience, free).await.is_err() {
+            self.shared.turns().leave_residue();
+            let why = "something opened in the terminal between the prompt and its Return";
+            return Err(DeliverError::Io(why.to_owned()));
         }
+        input.write_all(RETURN).await?;
         self.shared.turns().wrote(prompt.id, Instant::now());
-        Ok(bytes)
+        Ok(text.len() + RETURN.len())
     }
 
     /// Presses Escape when there is something to leave off, and gives the program time to take it as
@@ -140,14 +133,17 @@ impl Typist {
     /// Interrupts the turn and waits for its end.
     async fn leave_off(&self, input: &Input) -> Result<(), DeliverError> {
         self.escape(input).await?;
-        let ended = async {
-            while self.shared.turns().at_work() {
-                sleep(LOOK_EVERY).await;
-                self.shared.look().await;
-            }
-        };
+        let ended = self.look_until(|| !self.shared.turns().at_work());
         let late = DeliverError::NotReady("it does not leave off its turn");
         timeout(self.options.patience, ended).await.map_err(|_| late)
+    }
+
+    async fn look_until(&self, done: impl Fn() -> bool) {
+        self.shared.look().await;
+        while !done() {
+            sleep(LOOK_EVERY).await;
+            self.shared.look().await;
+        }
     }
 }
 

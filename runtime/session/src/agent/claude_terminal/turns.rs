@@ -86,7 +86,7 @@ impl Turns {
             "PreToolUse" => self.tool(payload, true, &mut events),
             "PostToolUse" | "PostToolUseFailure" => self.tool(payload, false, &mut events),
             "Stop" => self.said(TurnEnd::Done),
-            "StopFailure" => self.said(TurnEnd::Failed(trouble(payload))),
+            "StopFailure" => self.said(failure(payload)),
             _ => {}
         }
         events
@@ -106,6 +106,7 @@ impl Turns {
         let turn = self.turn.get_or_insert_with(|| Turn::begun(begun));
         turn.prompt = turn.prompt.or(prompt);
         events.extend(prompt.map(AgentEvent::Seen));
+        self.tell(AgentState::Busy, events);
     }
 
     fn tool(&mut self, payload: &Value, running: bool, events: &mut Vec<AgentEvent>) {
@@ -219,11 +220,11 @@ impl Turn {
 }
 
 /// What the program says of a failed request; what really passed, the runtime's proxy knows.
-fn trouble(payload: &Value) -> ModelTrouble {
+fn failure(payload: &Value) -> TurnEnd {
     let text = |name: &str| clean_text(payload[name].as_str().unwrap_or(""), MAX_TEXT);
     let (error, details) = (text("error"), text("error_details"));
     let said = if details.is_empty() { error.clone() } else { details };
-    match error.as_str() {
+    let trouble = match error.as_str() {
         "authentication_failed"
         | "oauth_org_not_allowed"
         | "account_on_hold"
@@ -236,8 +237,9 @@ fn trouble(payload: &Value) -> ModelTrouble {
         "invalid_request" if said.contains("too long") => ModelTrouble::TooLong,
         "invalid_request" => ModelTrouble::Refused(400, said),
         "model_not_found" => ModelTrouble::Refused(404, said),
-        _ => ModelTrouble::Network(said),
-    }
+        _ => return TurnEnd::GaveUp(format!("its request failed: {said}")),
+    };
+    TurnEnd::Failed(trouble)
 }
 
 #[cfg(test)]

@@ -59,9 +59,9 @@ fn a_prompt_is_seen_and_its_turn_ends_once() {
     let prompt = bed.write(1);
     assert!(bed.turns.ready(bed.now).is_err(), "one at a time");
     assert_eq!(bed.again(Status::Idle), []);
-    assert_eq!(bed.submit(&format!("{}\nwork", marker::line(prompt))), [AgentEvent::Seen(prompt)]);
+    assert_eq!(bed.submit(&format!("{}\nwork", marker::line(prompt))), [AgentEvent::Seen(prompt), BUSY]);
     assert_eq!(bed.again(Status::Idle), [], "the record is older than the turn");
-    assert_eq!(bed.at(Status::Busy), [BUSY]);
+    assert_eq!(bed.at(Status::Busy), []);
     assert!(bed.turns.ready(bed.now).is_err());
     assert_eq!(bed.turns.hook("Stop", &json!({})), []);
     assert_eq!(bed.at(Status::Idle), [ended(Some(prompt), TurnEnd::Done), IDLE]);
@@ -76,7 +76,7 @@ fn a_turn_that_fits_between_two_readings_is_not_missed() {
     bed.submit(&marker::line(prompt));
     bed.turns.hook("Stop", &json!({}));
     bed.stamp += 1;
-    assert_eq!(bed.at(Status::Idle), [ended(Some(prompt), TurnEnd::Done)]);
+    assert_eq!(bed.at(Status::Idle), [ended(Some(prompt), TurnEnd::Done), IDLE]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn what_was_never_seen_may_be_written_again_after_a_while() {
 #[test]
 fn only_prompts_that_were_written_are_seen() {
     let mut bed = Bed::idle();
-    assert_eq!(bed.submit(&marker::line(id(9))), []);
+    assert_eq!(bed.submit(&marker::line(id(9))), [BUSY]);
     assert_eq!(bed.submit("text"), []);
 }
 
@@ -168,11 +168,12 @@ fn failures_have_their_names() {
         ("server_error", "", ModelTrouble::Server(500)),
         ("invalid_request", "prompt is too long", ModelTrouble::TooLong),
         ("invalid_request", "bad", ModelTrouble::Refused(400, "bad".into())),
-        ("unknown", "x", ModelTrouble::Network("x".into())),
     ];
+    let failed = |error: &str, details: &str| failure(&json!({"error": error, "error_details": details}));
     for (error, details, expected) in cases {
-        assert_eq!(trouble(&json!({"error": error, "error_details": details})), expected, "{error}");
+        assert_eq!(failed(error, details), TurnEnd::Failed(expected), "{error}");
     }
+    assert_eq!(failed("unknown", ""), TurnEnd::GaveUp("its request failed: unknown".into()));
 }
 
 proptest! {
