@@ -130,7 +130,12 @@ fn event_of(input: impl Read, kind: HookKind) -> Result<String, String> {
     Ok(match kind {
         HookKind::Deciding => json!(fields),
         HookKind::Reporting => {
-            json!(fields.into_iter().filter(|(name, _)| REPORTED.contains(&name.as_str())).collect::<serde_json::Map<_, _>>())
+            json!(
+                fields
+                    .into_iter()
+                    .filter(|(name, _)| REPORTED.contains(&name.as_str()))
+                    .collect::<serde_json::Map<_, _>>()
+            )
         }
     }
     .to_string())
@@ -139,7 +144,10 @@ fn event_of(input: impl Read, kind: HookKind) -> Result<String, String> {
 fn exchange(socket: &Path, event: &str, told: &str, limit: Duration) -> Result<Value, String> {
     let lost = |e: io::Error| format!("the runtime cannot be reached at {}: {e}", socket.display());
     let mut stream = UnixStream::connect(socket).map_err(lost)?;
-    stream.set_read_timeout(Some(limit)).and_then(|()| stream.set_write_timeout(Some(limit))).map_err(lost)?;
+    stream
+        .set_read_timeout(Some(limit))
+        .and_then(|()| stream.set_write_timeout(Some(limit)))
+        .map_err(lost)?;
     let asked = stream
         .write_all(format!("HOOK1 {event}\n{told}").as_bytes())
         .and_then(|()| stream.shutdown(Shutdown::Write));

@@ -63,7 +63,10 @@ fn every_failure_refuses_what_decides_and_lets_reports_pass() {
             ("half an answer", run(event, EVENT, answering(br#"{"hookSpecificOutput":"#))),
             ("no object", run(event, EVENT, answering(b"[]"))),
             ("null", run(event, EVENT, answering(b"null"))),
-            ("another event's answer", run(event, EVENT, answering(br#"{"hookSpecificOutput":{"hookEventName":"X"}}"#))),
+            (
+                "another event's answer",
+                run(event, EVENT, answering(br#"{"hookSpecificOutput":{"hookEventName":"X"}}"#)),
+            ),
             ("a refusal in words", run(event, EVENT, answering(b"L-RATE (rate limits): wait a second\n"))),
             ("a runtime that is silent", run(event, EVENT, silent)),
             ("a runtime that hangs up", run(event, EVENT, closing)),
@@ -119,13 +122,17 @@ fn a_report_carries_no_contents() {
         stream.write_all(b"{}").unwrap();
     });
     assert_eq!(code, 0);
-    assert_eq!(receiver.recv().unwrap(), "HOOK1 PostToolUse\n{\"tool_name\":\"Read\",\"tool_use_id\":\"t1\"}");
+    assert_eq!(
+        receiver.recv().unwrap(),
+        "HOOK1 PostToolUse\n{\"tool_name\":\"Read\",\"tool_use_id\":\"t1\"}"
+    );
 }
 
 #[test]
 fn the_gateway_answers_and_counts() {
     let rig = Rig::new("dev-a");
-    let asked = |event: &str| exchange(&rig.socket, event, r#"{"tool_name":"Bash"}"#, Duration::from_secs(10));
+    let asked =
+        |event: &str| exchange(&rig.socket, event, r#"{"tool_name":"Bash"}"#, Duration::from_secs(10));
     let answer = asked("PreToolUse").unwrap();
     assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "deny", "nobody answers hooks here");
     assert_eq!(asked("Stop").unwrap(), json!({}));

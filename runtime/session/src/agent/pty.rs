@@ -11,8 +11,8 @@ use crate::{sandbox::Spawner, screen::DEFAULT_SCROLLBACK};
 use async_trait::async_trait;
 use foureyes_ports::{
     backend::{
-        AgentBackend, AgentEvents, AgentSession, AgentStart, BackendError, DeliverError,
-        ExitCause, Grace, Prompt, Size, Transport, Written,
+        AgentBackend, AgentEvents, AgentSession, AgentStart, BackendError, DeliverError, ExitCause, Grace,
+        Prompt, Size, Transport, Written,
     },
     screen::ScreenSnapshot,
 };

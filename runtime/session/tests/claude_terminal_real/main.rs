@@ -77,7 +77,8 @@ fn claude() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let path = std::env::var_os("AGENTS_TEST_CLAUDE").map(PathBuf::from);
     let path = path.unwrap_or_else(|| root.join("target/tools/claude"));
-    path.canonicalize().unwrap_or_else(|e| panic!("{}: {e}; install it by `cargo xtask tools`", path.display()))
+    path.canonicalize()
+        .unwrap_or_else(|e| panic!("{}: {e}; install it by `cargo xtask tools`", path.display()))
 }
 
 /// A role's place on the host, with the runtime's side of its socket.
@@ -292,7 +293,11 @@ async fn the_real_program_in_its_terminal() {
 
 async fn a_prompt_is_worked_off(bed: &Bed, life: &mut Life) {
     life.works_off("RUN: echo from inside > /tmp/x; echo done").await;
-    let tool = |running| life.log.iter().any(|e| matches!(e, AgentEvent::Tool { name, running: r, .. } if name == "Bash" && *r == running));
+    let tool = |running| {
+        life.log.iter().any(
+            |e| matches!(e, AgentEvent::Tool { name, running: r, .. } if name == "Bash" && *r == running),
+        )
+    };
     assert!(tool(true) && tool(false), "{}", life.shown());
     assert!(life.log.contains(&AgentEvent::State(AgentState::Busy)), "{}", life.shown());
     assert!(bed.seen.lock().unwrap().last.contains("tool_result"));
@@ -300,7 +305,9 @@ async fn a_prompt_is_worked_off(bed: &Bed, life: &mut Life) {
 
 async fn odd_prompts_are_text(bed: &Bed, life: &mut Life) {
     let long = "a line of words\n".repeat(200);
-    for text in ["/help me", "!echo bang > /work/bang", "# remember", "@/etc/passwd x", "\u{1b}[201~\rx", &long] {
+    for text in
+        ["/help me", "!echo bang > /work/bang", "# remember", "@/etc/passwd x", "\u{1b}[201~\rx", &long]
+    {
         let id = life.works_off(text).await;
         let prompts = bed.prompts();
         let last = prompts.last().unwrap();
@@ -409,4 +416,3 @@ async fn a_dialog_is_not_typed_into(bed: &Bed) {
     life.works_off("after the dialog").await;
     life.session.stop(Grace::default()).await;
 }
-

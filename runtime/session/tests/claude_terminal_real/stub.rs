@@ -73,7 +73,8 @@ fn connection(mut stream: BufReader<UnixStream>, seen: &Mutex<Seen>, policy: &Po
 /// The texts of a message, and whether it is the result of a tool.
 fn texts(message: &Value) -> (String, bool) {
     let content = &message["content"];
-    let blocks = content.as_array().cloned().unwrap_or_else(|| vec![json!({"type": "text", "text": content})]);
+    let blocks =
+        content.as_array().cloned().unwrap_or_else(|| vec![json!({"type": "text", "text": content})]);
     let text: Vec<&str> = blocks.iter().filter_map(|b| b["text"].as_str()).collect();
     (text.join("\n"), blocks.iter().any(|b| b["type"] == "tool_result"))
 }
@@ -108,7 +109,8 @@ fn answer(out: &mut UnixStream, body: &Value, seen: &Mutex<Seen>) -> Option<()> 
         return out.read(&mut [0]).ok().map(drop);
     }
     if order("REFUSE").is_some() {
-        let error = json!({"type": "error", "error": {"type": "invalid_request_error", "message": "refused"}});
+        let error =
+            json!({"type": "error", "error": {"type": "invalid_request_error", "message": "refused"}});
         let error = error.to_string();
         let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json";
         return write!(out, "{head}\r\ncontent-length: {}\r\n\r\n{error}", error.len()).ok();
@@ -148,8 +150,10 @@ fn say(out: &mut UnixStream, body: &Value, block: &Value) -> Option<()> {
         json!({"type": "message_delta", "delta": {"stop_reason": why, "stop_sequence": null}, "usage": usage}),
         json!({"type": "message_stop"}),
     ];
-    let stream: String =
-        events.iter().map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap_or(""))).collect();
+    let stream: String = events
+        .iter()
+        .map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap_or("")))
+        .collect();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream";
     write!(out, "{head}\r\ncontent-length: {}\r\n\r\n{stream}", stream.len()).ok()
 }

@@ -24,4 +24,4 @@ mod shared;
 mod turns;
 
 pub use backend::{ClaudeTerminalBackend, ClaudeTerminalOptions};
-pub use configuration::{Configured, ConfigureError, TerminalPlan, configure, was_seen};
+pub use configuration::{ConfigureError, Configured, TerminalPlan, configure, was_seen};

@@ -76,7 +76,8 @@ impl Records {
         }
         let names = dir.names(MAX_NAMES).ok()?;
         let ours = |name: &String| read(&dir, name).ok().filter(|wire| wire.session_id == self.session);
-        let (name, wire) = names.into_iter().filter(is_record).find_map(|n| ours(&n).map(|wire| (n, wire)))?;
+        let (name, wire) =
+            names.into_iter().filter(|n| is_record(n)).find_map(|n| ours(&n).map(|wire| (n, wire)))?;
         self.name = Some(name);
         Some(wire.record())
     }
@@ -94,7 +95,7 @@ pub(super) fn forget(config: &Dir) -> io::Result<()> {
     Ok(())
 }
 
-fn is_record(name: &String) -> bool {
+fn is_record(name: &str) -> bool {
     name.strip_suffix(".json").is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()))
 }
 
@@ -142,7 +143,8 @@ mod tests {
         std::fs::write(sessions.join("2.json"), vec![b' '; MAX + 1]).unwrap();
         assert_eq!(records.read(root.path()), None, "too long");
         forget(&Dir::open(root.path()).unwrap()).unwrap();
-        let mut left: Vec<_> = std::fs::read_dir(&sessions).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut left: Vec<_> =
+            std::fs::read_dir(&sessions).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["2.key"]);
     }

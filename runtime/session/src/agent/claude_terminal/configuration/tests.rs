@@ -73,7 +73,10 @@ fn what_the_program_keeps_is_kept_and_our_answers_win() {
         },
     });
     let global = bed.holds(&kept.to_string()).configured();
-    assert_eq!((&global["theme"], &global["numStartups"], &global["userID"]), (&json!("light"), &json!(7), &json!("x")));
+    assert_eq!(
+        (&global["theme"], &global["numStartups"], &global["userID"]),
+        (&json!("light"), &json!(7), &json!("x"))
+    );
     assert_eq!(global["hasCompletedOnboarding"], true);
     assert_eq!(global["customApiKeyResponses"]["rejected"], json!([]));
     assert_eq!(global["projects"]["/work"], json!({"hasTrustDialogAccepted": true, "lastCost": 1}));
@@ -128,5 +131,7 @@ fn the_command_line() {
     let configured = configure(&plan(), &Bed::new().dir).unwrap();
     let env = configured.env.iter().map(|(name, value)| format!("{name}={value}"));
     insta::assert_snapshot!(configured.argv.iter().cloned().chain(env).collect::<Vec<_>>().join("\n"));
-    assert!(!environment(&TerminalPlan { walled: false, ..plan() }).iter().any(|(name, _)| name == "IS_SANDBOX"));
+    assert!(
+        !environment(&TerminalPlan { walled: false, ..plan() }).iter().any(|(name, _)| name == "IS_SANDBOX")
+    );
 }
