@@ -5,11 +5,13 @@
 //! * `tools`: what agents can do, as a table. `mcp`: how these calls travel.
 //! * [`bridge`]: `agents-mcp`, the stdio side inside the sandbox.
 //! * [`client`]: a small blocking client of the tools.
+//! * [`hook`]: `agents-hook`, the command hook of an agent's program inside the sandbox.
 //! * [`player`]: `agents-play`, the scripted agent.
 //! * [`standin`]: a model of no account, that plays the same plays through the Messages API.
 
 pub mod bridge;
 pub mod client;
+pub mod hook;
 mod mcp;
 pub mod player;
 pub mod server;
