@@ -11,6 +11,7 @@
 //! grandchild that left the group dies by the sandbox's process namespace; without a sandbox it
 //! may live on, but it cannot keep the session open.
 
+pub mod acp;
 mod input;
 mod json_lines;
 mod life;
