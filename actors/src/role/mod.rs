@@ -303,7 +303,8 @@ impl RoleActor {
             AgentEvent::Tool { call, running, .. } => self.vigil.tool(call, running),
             AgentEvent::Pong => self.vigil.answered(),
             AgentEvent::Unfit(why) => self.unfit(why, ctx),
-            AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) => {
+            AgentEvent::Conversation(_) => {}
+            AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) | AgentEvent::Forgot(what) => {
                 tracing::warn!(role = %self.id, %what, "the agent's program reports trouble");
             }
         }

@@ -13,6 +13,7 @@
 
 pub mod claude;
 pub mod claude_terminal;
+pub mod acp;
 mod input;
 mod json_lines;
 mod life;
