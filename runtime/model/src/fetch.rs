@@ -17,7 +17,7 @@ use reqwest::{
     Response, Url,
     header::{ACCEPT, CONTENT_TYPE, LOCATION},
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// Redirects that are followed, each to an accepted host.
 const MAX_REDIRECTS: usize = 5;
@@ -44,12 +44,18 @@ pub struct Page {
     pub bytes: u64,
 }
 
-/// Fetches pages from accepted hosts. Cheap to clone.
-#[derive(Clone, Debug)]
+/// Fetches pages from accepted hosts. Cheap to clone; shows no password of a proxy.
+#[derive(Clone)]
 pub struct Fetcher {
     hosts: Hosts,
     client: reqwest::Client,
     timeout: Duration,
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fetcher").field(&self.hosts).finish()
+    }
 }
 
 impl Fetcher {
