@@ -74,6 +74,7 @@ impl Launcher for NoProcess {
     async fn was_seen(&self, _: &PrincipalId, _: PromptId) -> Option<bool> {
         None
     }
+    fn conversed(&self, _: &PrincipalId, _: &str) {}
     fn transcript_bytes(&self, _: &PrincipalId) -> Option<u64> {
         None
     }

@@ -42,6 +42,9 @@ pub trait Launcher: Send + Sync {
     /// none.
     async fn was_seen(&self, role: &PrincipalId, prompt: PromptId) -> Option<bool>;
 
+    /// The program's conversation can be taken up again under this id of the program's own.
+    fn conversed(&self, role: &PrincipalId, id: &str);
+
     /// How long the program's own transcript is, in bytes; `None` where it keeps none.
     fn transcript_bytes(&self, role: &PrincipalId) -> Option<u64>;
 }

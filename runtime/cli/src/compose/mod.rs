@@ -17,17 +17,17 @@ use models::Models;
 pub use governance::CoreGovernance;
 pub use trial::{Trial, trial};
 
-use crate::{prompts::PromptFiles, state::StateDir};
+use crate::{
+    prompts::{PromptFiles, RolePrompts},
+    state::StateDir,
+};
 use foureyes_actors::{
     context::{Context, Facts, Ports, RefGuard},
     core::{Core, CoreError, CoreHandle, Settings},
     journal::{Journal, ReplayError},
     meter::Meter,
 };
-use foureyes_config::{
-    Config, PathRules,
-    prompts::{self, Parts},
-};
+use foureyes_config::{Config, PathRules};
 use foureyes_gates::{Runner as GateRunnerAdapter, Settings as GateSettings};
 use foureyes_gateway::Gateway;
 use foureyes_ledger::{
@@ -422,13 +422,8 @@ async fn first_record(context: &Context, keys: &[KeyEvent], source: &str) -> Res
 
 /// Writes prompts out of the accepted configuration.
 fn prompts(start: &Start, target: &str) -> Prompts {
-    let (config, parts) = (start.config.clone(), Parts::built_in());
-    let (repository, target) = (start.name.clone(), target.to_owned());
-    Arc::new(move |role| {
-        let facts = prompts::Facts { repository: &repository, target: &target };
-        let prompt = prompts::assemble(&config, role, &parts, &BTreeMap::new(), &facts);
-        prompt.map(|p| p.text).map_err(|e| e.to_string())
-    })
+    let prompts = RolePrompts::new(start.config.clone(), start.prompts.clone(), &start.name, target);
+    Arc::new(move |role| prompts.prompt_for(role))
 }
 
 type Tools = (Vec<Bind>, Vec<(String, String)>);
@@ -452,7 +447,7 @@ fn start_core(
     let core = Core::start(settings)?;
     let governance = Arc::new(CoreGovernance::new(core.handle.clone()));
     let runtime = tokio::runtime::Handle::current();
-    let handlers = Arc::new(channels::Channels::new(core.handle.clone(), runtime, proxy));
+    let handlers = Arc::new(channels::Channels::new(core.handle.clone(), runtime, proxy, launcher.terminals()));
     launcher.open(Gateway::new(governance.clone(), handlers, policy));
     Ok((core, governance))
 }
