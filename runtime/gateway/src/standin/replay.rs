@@ -228,7 +228,7 @@ impl Hands for Replay {
     }
 
     fn push_main(&mut self, options: &[&str]) -> Result<(), Failure> {
-        let shown = format!("git push {} to the target branch", options.join(" "));
+        let shown = [&["git push"], options, &["to the target branch"]].concat().join(" ");
         self.shown(&shown, shell::push_main(options), "Push to the target branch")
     }
 
