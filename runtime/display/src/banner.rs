@@ -129,6 +129,7 @@ mod tests {
             tier: "SEPARATE-UID".to_owned(),
             self_test: vec![wall("read-shadow", held), wall("reach-network", true)],
             roles: 12,
+            asleep: 0,
             roles_up_ms: 840,
             records: 61,
             head: Digest::of(b"head"),
