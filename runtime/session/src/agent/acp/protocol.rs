@@ -21,6 +21,12 @@ use foureyes_ports::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Characters of a complaint that are shown.
+const COMPLAINT: usize = 300;
+/// Refused methods whose names are remembered.
+const REFUSED: usize = 16;
 
 /// Which of our requests the agent owes an answer to. There is never more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +64,8 @@ pub struct Acp {
     /// Whether the conversation holds the instructions.
     instructed: bool,
     asks: Asks,
+    /// Methods of ours that it asked for and was refused.
+    refused: BTreeSet<String>,
     turn: Option<Turn>,
     spent: Spent,
     renderer: Renderer,
@@ -75,6 +83,7 @@ impl Acp {
             keeps: false,
             instructed: false,
             asks: Asks::default(),
+            refused: BTreeSet::new(),
             turn: None,
             spent: Spent::default(),
             renderer: Renderer::default(),
@@ -94,10 +103,7 @@ impl Acp {
             {
                 self.permission(id, params)
             }
-            Incoming::Request { id, method, .. } => {
-                let error = Error::method_not_found().data(clean_text(&method, 64));
-                vec![Step::Reply(wire::error(&id, &error))]
-            }
+            Incoming::Request { id, method, .. } => vec![self.not_offered(&id, &method)],
             Incoming::Notification { method, params } if method == CLIENT_METHOD_NAMES.session_update => {
                 // What is not known is left out: the protocol grows.
                 let known = serde_json::from_value::<SessionNotification>(params);
@@ -110,6 +116,15 @@ impl Acp {
             },
             Incoming::Answer { .. } => Vec::new(),
         }
+    }
+
+    fn not_offered(&mut self, id: &Value, method: &str) -> Step {
+        let method = clean_text(method, 64);
+        let error = Error::method_not_found().data(method.as_str());
+        if self.refused.len() < REFUSED {
+            self.refused.insert(method);
+        }
+        Step::Reply(wire::error(id, &error))
     }
 
     fn answered(&mut self, call: Call, outcome: Result<Value, Error>) -> Vec<Step> {
@@ -380,6 +395,13 @@ fn wants_login(error: &Error) -> String {
     )
 }
 
+/// Whether a line is of a stack, or of sources shown with one.
+fn is_frame(line: &str) -> bool {
+    let line = line.trim_start();
+    let source = line.split_once(" |").is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()));
+    source || line.starts_with("at ")
+}
+
 fn state(state: AgentState) -> Step {
     Step::Event(AgentEvent::State(state))
 }
@@ -427,6 +449,15 @@ impl LineProtocol for Acp {
         blocks.push(ContentBlock::from(text));
         let request = PromptRequest::new(self.session.clone(), blocks);
         Ok(self.request(Call::Prompt, AGENT_METHOD_NAMES.session_prompt, &request))
+    }
+
+    /// Where in its own sources an agent failed is nothing for people, and neither is what it says
+    /// about a method that it asked for and that we do not offer.
+    fn complaint(&mut self, line: &str) -> Option<String> {
+        let known = |mark: &String| !mark.is_empty() && line.contains(mark.as_str());
+        let ours =
+            line.contains("Method not found") || line.contains("-32601") || self.refused.iter().any(known);
+        (!ours && !is_frame(line)).then(|| clean_text(line, COMPLAINT))
     }
 
     fn answer(&mut self, ask: &str, payload: &str) -> Option<String> {
