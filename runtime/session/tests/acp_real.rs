@@ -24,7 +24,7 @@ use foureyes_session::{
         PipeBackend,
         acp::{Acp, AcpOrder, REQUEST_PERMISSION},
     },
-    sandbox::{BwrapSandbox, SandboxConfig, Spawner, multicall},
+    sandbox::{BwrapSandbox, SandboxConfig, Spawner, multicall, unreadable_copy},
 };
 use model::Model;
 use serde_json::Value;
@@ -122,7 +122,8 @@ impl World {
     }
 }
 
-/// The sandbox as the example orders it, with the agent's program where the example expects it.
+/// The sandbox as the example orders it, with the agent's program where the example expects it. The copy
+/// cannot be read: no tool of the agent can then write into its pipe (and answer its questions).
 fn spec(dir: &Path) -> SandboxSpec {
     let config = example();
     let Backend::Acp { argv, env } = config.agents.backend.clone() else { panic!("it is of another kind") };
@@ -135,7 +136,11 @@ fn spec(dir: &Path) -> SandboxSpec {
         home: dir.join("home"),
         work: dir.join("work"),
         socket_dir: Some(dir.join("sock")),
-        binds: vec![Bind { host: program(), inside: PathBuf::from(&argv[0]), writable: false }],
+        binds: vec![Bind {
+            host: unreadable_copy(&program(), &dir.join("tools")).unwrap(),
+            inside: PathBuf::from(&argv[0]),
+            writable: false,
+        }],
         env,
         argv,
         cwd: "/work".into(),
@@ -234,8 +239,14 @@ impl Agent {
     }
 }
 
+/// One after the other, for the reason that `agent_in_wall.rs` tells.
 #[tokio::test]
 async fn opencode_works_in_its_sandbox() {
+    it_does_what_it_may().await;
+    killed_it_takes_its_conversation_up_again().await;
+}
+
+async fn it_does_what_it_may() {
     let world = World::new();
     let mut agent = world.start(None).await;
     it_writes_when_it_may(&world, &mut agent).await;
@@ -278,8 +289,15 @@ async fn what_is_refused_does_not_happen(world: &World, agent: &mut Agent) {
         agent.turn(order).await;
         assert_eq!(agent.asked.len(), 1, "{order}");
         assert_eq!(world.file("refused.txt"), None, "{order}");
+        let told = world.model.asked().last().unwrap().body["messages"].to_string();
+        assert!(told.contains("rejected permission"), "the model hears of it: {told}");
     }
     agent.shows("✗").await;
+    let text = agent.session.transcript(500);
+    assert!(
+        !text.contains("$bunfs") && !text.contains("Method not found"),
+        "its stacks are not shown:\n{text}"
+    );
     agent.allow = true;
 }
 
@@ -304,8 +322,7 @@ async fn its_models_trouble_is_typed(agent: &mut Agent) {
     agent.turn("Hello again").await;
 }
 
-#[tokio::test]
-async fn a_killed_opencode_takes_its_conversation_up_again() {
+async fn killed_it_takes_its_conversation_up_again() {
     let world = World::new();
     let mut agent = world.start(None).await;
     agent.turn("WRITE first.txt").await;
@@ -325,7 +342,8 @@ async fn a_killed_opencode_takes_its_conversation_up_again() {
     let messages = world.model.asked().last().unwrap().body["messages"].to_string();
     assert!(messages.contains("WRITE first.txt"), "the model knows what was: {messages}");
     assert_eq!(messages.matches("You are dev-a.").count(), 1, "it was instructed once");
-    assert_eq!(agent.session.stop(Grace::default()).await, ExitCause::Requested);
+    let grace = Grace { quit: PATIENCE, term: PATIENCE };
+    assert_eq!(agent.session.stop(grace).await, ExitCause::Requested, "it leaves when its input ends");
 
     let mut agent = world.start(Some("ses_of_somebody_else".into())).await;
     assert!(agent.heard.iter().any(|event| matches!(event, AgentEvent::Forgot(_))), "{:?}", agent.heard);

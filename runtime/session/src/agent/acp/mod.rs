@@ -21,6 +21,7 @@ mod model;
 mod order;
 mod protocol;
 mod render;
+mod start;
 mod turn;
 mod wire;
 

@@ -3,17 +3,17 @@
 use super::{
     asks::{Asks, MAX_ASKS, REQUEST_PERMISSION, refused},
     end::{end_by, end_of, words_of},
-    model::{Choice, choose, refuted},
     order::{self, AcpOrder},
     render::{self, Renderer, Voice},
+    start::wants_login,
     turn::{Spent, Turn, tokens},
     wire::{self, Incoming},
 };
 use crate::agent::{LineProtocol, Step};
 use agent_client_protocol_schema::{
     AGENT_METHOD_NAMES, CLIENT_METHOD_NAMES, CancelNotification, ContentBlock, Error, ErrorCode,
-    InitializeResponse, NewSessionResponse, PromptRequest, PromptResponse, ProtocolVersion,
-    RequestPermissionRequest, SessionNotification, SessionUpdate, ToolCallUpdate,
+    PromptRequest, PromptResponse, RequestPermissionRequest, SessionNotification, SessionUpdate,
+    ToolCallUpdate,
 };
 use foureyes_ports::{
     backend::{AgentEvent, AgentState, Ask, DeliverError, Prompt, TurnEnd, TurnReport},
@@ -21,10 +21,16 @@ use foureyes_ports::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Characters of a complaint that are shown.
+const COMPLAINT: usize = 300;
+/// Refused methods whose names are remembered.
+const REFUSED: usize = 16;
 
 /// Which of our requests the agent owes an answer to. There is never more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
+pub(super) enum Call {
     Initialize,
     New,
     TakeUp,
@@ -34,7 +40,7 @@ enum Call {
 
 /// How far an agent has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// It gets acquainted.
     Starting,
     /// It takes prompts.
@@ -46,21 +52,23 @@ enum Phase {
 /// Speaks with one agent.
 #[derive(Debug)]
 pub struct Acp {
-    order: AcpOrder,
-    phase: Phase,
+    pub(super) order: AcpOrder,
+    pub(super) phase: Phase,
     /// The number of the newest request.
-    asked: i64,
-    owed: Option<Call>,
+    pub(super) asked: i64,
+    pub(super) owed: Option<Call>,
     /// The agent's name for the session.
-    session: String,
+    pub(super) session: String,
     /// Whether the agent can take a conversation up again.
-    keeps: bool,
+    pub(super) keeps: bool,
     /// Whether the conversation holds the instructions.
-    instructed: bool,
-    asks: Asks,
-    turn: Option<Turn>,
-    spent: Spent,
-    renderer: Renderer,
+    pub(super) instructed: bool,
+    pub(super) asks: Asks,
+    /// Methods of ours that it asked for and was refused.
+    pub(super) refused: BTreeSet<String>,
+    pub(super) turn: Option<Turn>,
+    pub(super) spent: Spent,
+    pub(super) renderer: Renderer,
 }
 
 impl Acp {
@@ -75,13 +83,14 @@ impl Acp {
             keeps: false,
             instructed: false,
             asks: Asks::default(),
+            refused: BTreeSet::new(),
             turn: None,
             spent: Spent::default(),
             renderer: Renderer::default(),
         }
     }
 
-    fn request(&mut self, call: Call, method: &str, params: &impl Serialize) -> String {
+    pub(super) fn request(&mut self, call: Call, method: &str, params: &impl Serialize) -> String {
         self.asked += 1;
         self.owed = Some(call);
         wire::request(self.asked, method, params)
@@ -94,10 +103,7 @@ impl Acp {
             {
                 self.permission(id, params)
             }
-            Incoming::Request { id, method, .. } => {
-                let error = Error::method_not_found().data(clean_text(&method, 64));
-                vec![Step::Reply(wire::error(&id, &error))]
-            }
+            Incoming::Request { id, method, .. } => vec![self.not_offered(&id, &method)],
             Incoming::Notification { method, params } if method == CLIENT_METHOD_NAMES.session_update => {
                 // What is not known is left out: the protocol grows.
                 let known = serde_json::from_value::<SessionNotification>(params);
@@ -110,6 +116,15 @@ impl Acp {
             },
             Incoming::Answer { .. } => Vec::new(),
         }
+    }
+
+    fn not_offered(&mut self, id: &Value, method: &str) -> Step {
+        let method = clean_text(method, 64);
+        let error = Error::method_not_found().data(method.as_str());
+        if self.refused.len() < REFUSED {
+            self.refused.insert(method);
+        }
+        Step::Reply(wire::error(id, &error))
     }
 
     fn answered(&mut self, call: Call, outcome: Result<Value, Error>) -> Vec<Step> {
@@ -135,102 +150,6 @@ impl Acp {
                 self.unfit(format!("it refused the model that is ordered: {}", words_of(&error)))
             }
         }
-    }
-
-    // Getting acquainted.
-
-    fn initialized(&mut self, result: Value) -> Vec<Step> {
-        let Some(agent) = parse::<InitializeResponse>(result) else {
-            return self
-                .unfit("it does not speak the Agent Client Protocol: see `argv` of its back end".to_owned());
-        };
-        if agent.protocol_version != ProtocolVersion::V1 {
-            let version = agent.protocol_version;
-            return self
-                .unfit(format!("it speaks version {version} of the protocol and not 1; install another"));
-        }
-        let mut steps = match agent.agent_info {
-            Some(info) => show(vec![clean_text(&format!("━━ {} {}", info.name, info.version), 100)]),
-            None => Vec::new(),
-        };
-        let resumes = agent.agent_capabilities.session_capabilities.resume.is_some();
-        let loads = agent.agent_capabilities.load_session;
-        self.keeps = resumes || loads;
-        steps.extend(match self.order.resume.clone() {
-            Some(id) if resumes => {
-                let request = order::resume_session(&id);
-                self.take_up(id, AGENT_METHOD_NAMES.session_resume, &request)
-            }
-            Some(id) if loads => {
-                let request = order::load_session(&id);
-                self.take_up(id, AGENT_METHOD_NAMES.session_load, &request)
-            }
-            Some(_) => self.forgot("it keeps no conversations"),
-            None => self.begin(),
-        });
-        steps
-    }
-
-    fn take_up(&mut self, id: String, method: &str, params: &impl Serialize) -> Vec<Step> {
-        self.session = id;
-        vec![Step::Reply(self.request(Call::TakeUp, method, params))]
-    }
-
-    fn begin(&mut self) -> Vec<Step> {
-        self.session.clear();
-        self.instructed = false;
-        self.spent.begin();
-        vec![Step::Reply(self.request(Call::New, AGENT_METHOD_NAMES.session_new, &order::new_session()))]
-    }
-
-    /// The conversation of the earlier life is lost.
-    fn forgot(&mut self, why: &str) -> Vec<Step> {
-        let mut steps = show(vec![format!("━━ the conversation is lost ({why}); a new one begins")]);
-        steps.push(Step::Event(AgentEvent::Forgot(clean_text(why, 200))));
-        steps.extend(self.begin());
-        steps
-    }
-
-    fn made(&mut self, result: Value) -> Vec<Step> {
-        let Some(made) = parse::<NewSessionResponse>(result.clone()) else {
-            return self.unfit("it made a session without an id; install another version of it".to_owned());
-        };
-        self.session = made.session_id.0.to_string();
-        self.choose_model(&result)
-    }
-
-    fn choose_model(&mut self, made: &Value) -> Vec<Step> {
-        let Some(model) = self.order.model.clone() else { return self.ready() };
-        match choose(&self.session, made, &model) {
-            Ok(Choice::Made) => self.ready(),
-            Ok(Choice::By(method, params)) => {
-                vec![Step::Reply(self.request(Call::SetModel, method, &params))]
-            }
-            Err(why) => self.unfit(why),
-        }
-    }
-
-    fn chosen(&mut self, result: &Value) -> Vec<Step> {
-        match &self.order.model {
-            Some(model) if refuted(result, model) => {
-                let why =
-                    format!("it kept another model than {model:?}; name it in the agent's own configuration");
-                self.unfit(why)
-            }
-            _ => self.ready(),
-        }
-    }
-
-    fn ready(&mut self) -> Vec<Step> {
-        self.phase = Phase::Ready;
-        vec![state(AgentState::Idle)]
-    }
-
-    fn unfit(&mut self, why: String) -> Vec<Step> {
-        self.phase = Phase::Unfit;
-        let mut steps = show(vec![format!("✗ {why}")]);
-        steps.push(Step::Event(AgentEvent::Unfit(why)));
-        steps
     }
 
     // Questions of the agent.
@@ -369,22 +288,22 @@ impl Acp {
     }
 }
 
-fn parse<T: DeserializeOwned>(value: Value) -> Option<T> {
+pub(super) fn parse<T: DeserializeOwned>(value: Value) -> Option<T> {
     serde_json::from_value(value).ok()
 }
 
-fn wants_login(error: &Error) -> String {
-    format!(
-        "it wants a login ({}); give it its provider's key and the runtime's base URL in `env` of its back end",
-        words_of(error)
-    )
+/// Whether a line is of a stack, or of sources shown with one.
+fn is_frame(line: &str) -> bool {
+    let line = line.trim_start();
+    let source = line.split_once(" |").is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()));
+    source || line.starts_with("at ")
 }
 
-fn state(state: AgentState) -> Step {
+pub(super) fn state(state: AgentState) -> Step {
     Step::Event(AgentEvent::State(state))
 }
 
-fn show(lines: Vec<String>) -> Vec<Step> {
+pub(super) fn show(lines: Vec<String>) -> Vec<Step> {
     if lines.is_empty() { Vec::new() } else { vec![Step::Show(lines.join("\n"))] }
 }
 
@@ -427,6 +346,15 @@ impl LineProtocol for Acp {
         blocks.push(ContentBlock::from(text));
         let request = PromptRequest::new(self.session.clone(), blocks);
         Ok(self.request(Call::Prompt, AGENT_METHOD_NAMES.session_prompt, &request))
+    }
+
+    /// Where in its own sources an agent failed is nothing for people, and neither is what it says
+    /// about a method that it asked for and that we do not offer.
+    fn complaint(&mut self, line: &str) -> Option<String> {
+        let known = |mark: &String| !mark.is_empty() && line.contains(mark.as_str());
+        let ours =
+            line.contains("Method not found") || line.contains("-32601") || self.refused.iter().any(known);
+        (!ours && !is_frame(line)).then(|| clean_text(line, COMPLAINT))
     }
 
     fn answer(&mut self, ask: &str, payload: &str) -> Option<String> {

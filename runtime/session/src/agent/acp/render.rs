@@ -97,8 +97,11 @@ impl Renderer {
         if let Some(title) = fields.title.as_deref().filter(|_| !asks || call.title.is_empty()) {
             call.title = clean_text(title, ARGUMENTS);
         }
-        if let Some(input) = fields.raw_input.as_ref().filter(|_| !asks || call.details.is_empty()) {
-            call.details = details(input);
+        // What was told of a call before it was known may be worth less than what a question tells.
+        if let Some((details, plain)) = fields.raw_input.as_ref().map(details)
+            && (plain || call.details.is_empty())
+        {
+            call.details = details;
         }
         let over = ended(fields.status);
         let mut lines = Vec::new();
@@ -129,21 +132,21 @@ impl Call {
     fn line(&self) -> String {
         let title = if self.title.is_empty() { "a tool" } else { &self.title };
         match self.details.as_str() {
-            "" => format!("● {title}"),
-            details if details.contains(title) || !title.contains(details) => format!("● {title}  {details}"),
-            _ => format!("● {title}"),
+            details if title.contains(details) => format!("● {title}"),
+            details => format!("● {title}  {details}"),
         }
     }
 }
 
-/// What a call is about: its command, its file, or its arguments.
-fn details(input: &Value) -> String {
+/// What a call is about, and whether it says so plainly: by its command or its file, and not by all
+/// its arguments.
+fn details(input: &Value) -> (String, bool) {
     let known = ["command", "filePath", "file_path", "filepath", "path", "pattern", "query"];
     let told = known.iter().find_map(|key| input[key].as_str());
     match told {
-        Some(told) => clean_text(told.trim_start_matches("/work/"), ARGUMENTS),
-        None if input.as_object().is_none_or(serde_json::Map::is_empty) => String::new(),
-        None => clean_text(&input.to_string(), ARGUMENTS),
+        Some(told) => (clean_text(told.trim_start_matches("/work/"), ARGUMENTS), true),
+        None if input.as_object().is_none_or(serde_json::Map::is_empty) => (String::new(), false),
+        None => (clean_text(&input.to_string(), ARGUMENTS), false),
     }
 }
 

@@ -44,7 +44,7 @@ fn news() -> Vec<Value> {
         update("t2", "completed", text("1\n2\n3\n4\n5\n6")),
         call("t3", "rt_inbox", "in_progress", json!({ "max": 3 })),
         update("t3", "completed", json!({})),
-        call("t4", "bash", "pending", json!({ "command": "rm -rf /" })),
+        call("t4", "rm -rf /", "pending", json!({ "command": "rm -rf /" })),
         update("t4", "failed", text("The user rejected permission to use this tool.")),
         json!({ "sessionUpdate": "usage_update", "used": 1, "size": 2, "cost": { "amount": 0.0123, "currency": "USD" } }),
         said("Done."),
@@ -73,4 +73,29 @@ fn text_without_line_ends_is_shown_in_pieces() {
         shown(talk.update(said(&piece)), &mut text);
     }
     assert!(text.lines().count() > 8 && text.lines().all(|line| line.len() <= 4600));
+}
+
+#[test]
+fn of_complaints_people_see_what_is_about_them() {
+    let mut talk = Talk::ready(order());
+    talk.tell(json!({ "jsonrpc": "2.0", "id": 1, "method": "fs/write_text_file", "params": {} }));
+    let noise = [
+        "RequestError: Method not found",
+        " code: -32601,",
+        " data: \"fs/write_text_file\",",
+        "12 | import{WD as f}from\"x\";",
+        "      at receive (/$bunfs/root/chunk.js:4:5657)",
+    ];
+    for line in noise {
+        assert_eq!(talk.acp.complaint(line), None, "{line}");
+    }
+    let long = "x".repeat(2000);
+    for line in ["error: no such file", "a | b", "attention", &long] {
+        assert!(
+            talk.acp
+                .complaint(line)
+                .is_some_and(|shown| line.starts_with(shown.trim_end_matches('…')) && shown.len() < 400),
+            "{line}"
+        );
+    }
 }
