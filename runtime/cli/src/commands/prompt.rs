@@ -11,12 +11,7 @@ use crate::{
 };
 use foureyes_config::prompts::{Prompt, PromptErrors, Size};
 use foureyes_protocol::PrincipalId;
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::ExitCode};
 
 pub(super) fn prompt(place: &Place, command: &PromptCommand) -> Result<ExitCode, CliError> {
     match command {
@@ -52,7 +47,7 @@ fn read(place: &Place, source: &PromptSource) -> Result<(RolePrompts, Option<Str
 }
 
 /// What to say where these prompts are not those that a run would use.
-fn not_accepted(candidate: &Candidate, repository: &PathBuf) -> Option<String> {
+fn not_accepted(candidate: &Candidate, repository: &Path) -> Option<String> {
     let state = StateRoot::from_env().ok()?.of(repository);
     let accepted = trust::load(&state).ok()?;
     let same = accepted.is_some_and(|accepted| accepted.digest() == candidate.digest());
