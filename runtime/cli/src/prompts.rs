@@ -66,7 +66,22 @@ impl RolePrompts {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn of(&self, role: &PrincipalId) -> Result<Prompt, PromptErrors> {
-        self.assemble(role, &self.instructions)
+        self.assemble(&self.config, role, &self.instructions)
+    }
+
+    /// The prompt of a role whatever its size, with the budgets that it should keep: for looking at one
+    /// that is too large.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it but its size.
+    pub fn measured(&self, role: &PrincipalId) -> Result<Prompt, PromptErrors> {
+        let mut free = self.config.clone();
+        (free.prompts.budget, free.prompts.instructions) = (u32::MAX, u32::MAX);
+        free.prompts.budgets.clear();
+        let made = self.assemble(&free, role, &self.instructions)?;
+        let kept = &self.config.prompts;
+        let budget = kept.budget_of(role, made.family);
+        Ok(Prompt { budget, instruction_budget: kept.instructions, ..made })
     }
 
     /// The text of a role's prompt, for the program that plays it.
@@ -84,7 +99,7 @@ impl RolePrompts {
         for role in &self.config.roles {
             let model = matches!(self.config.backend(role), Backend::Claude { .. } | Backend::Acp { .. });
             let none = BTreeMap::new();
-            let made = self.assemble(&role.id, if model { &self.instructions } else { &none });
+            let made = self.assemble(&self.config, &role.id, if model { &self.instructions } else { &none });
             let errors = made.err().into_iter().flat_map(|errors| errors.errors().to_vec());
             for error in errors {
                 if !found.contains(&error) {
@@ -97,10 +112,11 @@ impl RolePrompts {
 
     fn assemble(
         &self,
+        config: &Config,
         role: &PrincipalId,
         instructions: &BTreeMap<String, String>,
     ) -> Result<Prompt, PromptErrors> {
         let facts = Facts { repository: &self.repository, target: &self.target };
-        assemble(&self.config, role, &self.parts, instructions, &facts)
+        assemble(config, role, &self.parts, instructions, &facts)
     }
 }

@@ -11,12 +11,7 @@ use crate::{
 };
 use foureyes_config::prompts::{Prompt, PromptErrors, Size};
 use foureyes_protocol::PrincipalId;
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::ExitCode};
 
 pub(super) fn prompt(place: &Place, command: &PromptCommand) -> Result<ExitCode, CliError> {
     match command {
@@ -52,7 +47,7 @@ fn read(place: &Place, source: &PromptSource) -> Result<(RolePrompts, Option<Str
 }
 
 /// What to say where these prompts are not those that a run would use.
-fn not_accepted(candidate: &Candidate, repository: &PathBuf) -> Option<String> {
+fn not_accepted(candidate: &Candidate, repository: &Path) -> Option<String> {
     let state = StateRoot::from_env().ok()?.of(repository);
     let accepted = trust::load(&state).ok()?;
     let same = accepted.is_some_and(|accepted| accepted.digest() == candidate.digest());
@@ -62,13 +57,16 @@ fn not_accepted(candidate: &Candidate, repository: &PathBuf) -> Option<String> {
 
 fn show(place: &Place, role: &PrincipalId, source: &PromptSource) -> Result<ExitCode, CliError> {
     let (prompts, note) = read(place, source)?;
-    let made =
-        prompts.of(role).map_err(|errors| unknown(&prompts, role).unwrap_or_else(|| mistakes(&errors)))?;
+    let wrong = |errors: &PromptErrors| unknown(&prompts, role).unwrap_or_else(|| mistakes(errors));
+    // One that is too large is shown as well: else nobody could see what to shorten.
+    let made = prompts.measured(role).map_err(|errors| wrong(&errors))?;
     if source.json {
-        return print(&foureyes_display::status::json(&made));
+        print(&foureyes_display::status::json(&made))?;
+    } else {
+        eprint!("{}{}", sizes(&made), note.unwrap_or_default());
+        print(&made.text)?;
     }
-    eprint!("{}{}", sizes(&made), note.unwrap_or_default());
-    print(&made.text)
+    prompts.of(role).map(|_| Exit::Ok.into()).map_err(|errors| wrong(&errors))
 }
 
 fn unknown(prompts: &RolePrompts, role: &PrincipalId) -> Option<CliError> {
@@ -185,6 +183,15 @@ mod tests {
           hint: `agents prompt show ROLE` prints a prompt with the tokens of its parts
         ");
         assert_eq!(PartFolder::default().files(None, BTreeMap::new()), PromptFiles::default());
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_large_can_be_looked_at() {
+        let config = foureyes_config::load("prompts: {budgets: {docs: 900}}", "x").unwrap();
+        let prompts = RolePrompts::new(config, PromptFiles::default(), "slate", "main");
+        let docs = PrincipalId::new("docs").unwrap();
+        assert!(prompts.of(&docs).is_err());
+        assert!(sizes(&prompts.measured(&docs).unwrap()).contains("of 900"));
     }
 
     #[test]
