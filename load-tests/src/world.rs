@@ -68,6 +68,10 @@ impl Launcher for NoProcess {
     fn lazy(&self, _: &PrincipalId) -> bool {
         true
     }
+    fn has_model(&self, _: &PrincipalId) -> bool {
+        false
+    }
+    async fn refresh(&self, _: &PrincipalId) {}
     async fn answer(&self, _: &PrincipalId, _: &Ask) -> String {
         "null".to_owned()
     }

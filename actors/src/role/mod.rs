@@ -206,6 +206,7 @@ impl RoleActor {
             self.signal();
         }
         self.tell_expired(ctx);
+        self.take_note(ctx);
         self.step(ctx);
     }
 

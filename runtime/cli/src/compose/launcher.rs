@@ -143,6 +143,7 @@ impl Inner {
             binds.extend(self.tools.0.iter().cloned());
             env.splice(0..0, self.tools.1.iter().cloned().map(with_own_programs));
         }
+        binds.extend(self.reading_bind(role));
         let agents = &config.agents;
         let spec = SandboxSpec {
             owner: role.clone(),
@@ -238,6 +239,7 @@ impl Launcher for SandboxLauncher {
         let prepared = tokio::task::spawn_blocking(move || -> Result<_, String> {
             let (spec, program) = this.spec(&id, order)?;
             this.ensure_clone(&id, &spec.work)?;
+            this.refresh_reading(&id)?;
             this.sandbox.prepare(&spec).map_err(|e| e.to_string())?;
             if let Some(dir) = &spec.socket_dir {
                 this.serve(&id, dir, gateway)?;
@@ -276,6 +278,22 @@ impl Launcher for SandboxLauncher {
         let config = &self.0.context.facts.config;
         let backend = config.role(role).map(|r| config.backend(r));
         config.agents.lazy && !matches!(backend, Some(Backend::Scripted { .. } | Backend::Command { .. }))
+    }
+
+    fn has_model(&self, role: &PrincipalId) -> bool {
+        let config = &self.0.context.facts.config;
+        let backend = config.role(role).map(|r| config.backend(r));
+        matches!(backend, Some(Backend::Claude { .. } | Backend::Acp { .. }))
+    }
+
+    async fn refresh(&self, role: &PrincipalId) {
+        let (this, id) = (self.0.clone(), role.clone());
+        let refreshed = tokio::task::spawn_blocking(move || this.refresh_reading(&id)).await;
+        match refreshed {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => tracing::warn!(%role, %why, "what a role reads was not refreshed"),
+            Err(error) => tracing::error!(%role, %error, "what a role reads was not refreshed"),
+        }
     }
 
     async fn answer(&self, role: &PrincipalId, ask: &Ask) -> String {

@@ -8,6 +8,7 @@ mod models;
 mod program;
 mod push;
 mod questions;
+mod reading;
 mod recover;
 mod trial;
 

@@ -24,6 +24,8 @@ const HOME: &str = "/home/agent";
 pub(super) const CLAUDE_DIR: &str = ".claude-agent";
 /// Where the CLI is shown inside.
 const CLAUDE: &str = "/opt/agents/claude";
+/// Where another agent's native program is shown inside.
+const PROGRAM: &str = "/opt/agents/program";
 /// What the runtime gives a role to read: its prompt.
 const ROLE_DIR: &str = "/opt/agents/role";
 const PROMPT: &str = "prompt.md";
@@ -210,15 +212,33 @@ impl Inner {
             model: model.map(str::to_owned),
             resume: conversation.foreign.clone().filter(|_| resume),
         };
+        let (argv, binds) = self.unreadable(argv)?;
         Ok(Program {
-            argv: argv.to_vec(),
+            argv,
             env: all,
-            binds: Vec::new(),
+            binds,
             transport: Transport::Pipes,
             forward_port: Some(PROXY_PORT),
             drive: Drive::Acp(order),
             conversation: Some((conversation, resume)),
         })
+    }
+
+    /// A native program is started from a file that nobody inside can read, so that its tools cannot
+    /// write into its pipe. A script's interpreter cannot be hidden so.
+    fn unreadable(&self, argv: &[String]) -> Result<(Vec<String>, Vec<Bind>), String> {
+        let Some((program, rest)) = argv.split_first() else { return Ok((Vec::new(), Vec::new())) };
+        if !crate::claude::is_native(Path::new(program)) {
+            return Ok((argv.to_vec(), Vec::new()));
+        }
+        let host = self.copy(Path::new(program))?;
+        let bind = Bind { host, inside: PathBuf::from(PROGRAM), writable: false };
+        Ok((std::iter::once(PROGRAM.to_owned()).chain(rest.iter().cloned()).collect(), vec![bind]))
+    }
+
+    fn copy(&self, program: &Path) -> Result<PathBuf, String> {
+        foureyes_session::sandbox::unreadable_copy(program, &self.state.sandbox().join("programs"))
+            .map_err(|e| e.to_string())
     }
 
     fn open_claude(&self, wanted: &Wanted<'_>) -> Result<(Conversation, bool), String> {
@@ -238,8 +258,7 @@ impl Inner {
     fn claude_copy(&self) -> Result<PathBuf, String> {
         let program = crate::claude::find(self.context.facts.config.agents.claude_program.as_deref());
         let program = program.map_err(|e| format!("{e}; install it: {}", crate::claude::INSTALL))?;
-        foureyes_session::sandbox::unreadable_copy(&program, &self.state.sandbox().join("programs"))
-            .map_err(|e| e.to_string())
+        self.copy(&program)
     }
 }
 
