@@ -232,7 +232,8 @@ fn a_role_is_taken_by_one_connection_and_given_back_at_its_end() {
     let wanted = ["taken dev-a", "dev-a keys ls\\x1b[A\\r\\xff", "given back"];
     let inside = served._runtime.handle().clone();
     let came = served.taken.wait_for(|done| done.len() == wanted.len());
-    let came = inside.block_on(async { tokio::time::timeout(std::time::Duration::from_secs(20), came).await });
+    let came =
+        inside.block_on(async { tokio::time::timeout(std::time::Duration::from_secs(20), came).await });
     assert_eq!(*came.unwrap().unwrap(), wanted);
     served.client.take(role("dev-a")).unwrap();
 }

@@ -10,7 +10,7 @@ use foureyes_protocol::{
     Address, Body, ChangeKind, Code, Digest, FeatureId, PrincipalId, Priority, Reason, Risk,
     body::{
         Answer, CoSign, DecisionAnnouncement, FeatureAction, FeatureControl, FeatureRequested, Finding,
-        Freeze, Quarantine, SignOffApproval, SignOffRejection, SpecSubmitted, StatusReport, TakenOver, Unfreeze,
+        Freeze, Quarantine, SignOffApproval, SignOffRejection, SpecSubmitted, StatusReport, Unfreeze,
     },
 };
 use foureyes_vcs::second_factor::{CodeVerdict, SecondFactor, typed_digest_matches};
@@ -56,14 +56,6 @@ impl Desk {
         let draft = Draft { labels: BTreeSet::from([foureyes_protocol::Label::User]), ..draft };
         let receipt = self.governance.submit(&PrincipalId::user(), draft).await?;
         Ok(format!("record {}", receipt.record))
-    }
-
-    /// Records that the user took a role's agent over, or gave it back.
-    ///
-    /// # Errors
-    /// The rule that refuses.
-    pub async fn taken_over(&self, role: &PrincipalId, taken: bool) -> Done {
-        self.say(Draft::new(Address::system(), TakenOver { role: role.clone(), taken })).await
     }
 
     /// The question of this short number or message id.

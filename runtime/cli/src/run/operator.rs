@@ -57,7 +57,7 @@ pub(super) fn serve(
 ) -> Result<Served, CliError> {
     let listener = server::listen(&state.control_socket())?;
     let core = runtime.handle().clone();
-    let takings = Arc::new(Takings::new(core.clone(), desk.clone()));
+    let takings = Arc::new(Takings::new(core.clone()));
     let operator = Arc::new(Operator { desk, core, takings, asked });
     Ok(Served(tokio::spawn(server::serve(listener, operator))))
 }

@@ -1,14 +1,14 @@
 //! Agents that the user has taken over: who has them, and that the runtime types nothing meanwhile.
 
-use super::desk::Desk;
 use foureyes_actors::core::CoreHandle;
 use foureyes_ports::{
     backend::{AgentSession, DeliverError, Prompt, PromptId},
+    governance::Draft,
     text::clean_lines,
 };
-use foureyes_protocol::{Code, MessageId, PrincipalId, Reason};
+use foureyes_protocol::{Address, Code, Label, MessageId, PrincipalId, Reason, body::TakenOver};
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -24,13 +24,12 @@ const PASTE_MARKS: [&[u8]; 2] = [b"\x1b[200~", b"\x1b[201~"];
 /// The agents that are taken over, each by one connection of the user.
 pub(super) struct Takings {
     core: CoreHandle,
-    desk: Desk,
     taken: Mutex<BTreeMap<PrincipalId, Option<AbortHandle>>>,
 }
 
 impl Takings {
-    pub(super) fn new(core: CoreHandle, desk: Desk) -> Self {
-        Self { core, desk, taken: Mutex::default() }
+    pub(super) fn new(core: CoreHandle) -> Self {
+        Self { core, taken: Mutex::default() }
     }
 
     fn taken(&self) -> MutexGuard<'_, BTreeMap<PrincipalId, Option<AbortHandle>>> {
@@ -50,7 +49,7 @@ impl Takings {
             Entry::Occupied(_) => return Err(already(role)),
             Entry::Vacant(place) => drop(place.insert(None)),
         }
-        if let Err(reason) = self.desk.taken_over(role, true).await {
+        if let Err(reason) = self.record(role, true).await {
             self.taken().remove(role);
             return Err(reason);
         }
@@ -68,7 +67,7 @@ impl Takings {
         if let Some(session) = self.core.session(role).await {
             session.hold(false);
         }
-        if let Err(reason) = self.desk.taken_over(role, false).await {
+        if let Err(reason) = self.record(role, false).await {
             tracing::warn!(%role, %reason, "that a role was given back was not recorded");
         }
     }
@@ -94,6 +93,13 @@ impl Takings {
         let prompt = Prompt { id, text: clean_lines(text, usize::MAX, LONGEST), urgent: false };
         session.deliver(prompt).await.map_err(|e| refused(role, &e))?;
         Ok(String::new())
+    }
+
+    async fn record(&self, role: &PrincipalId, taken: bool) -> Result<(), Reason> {
+        let body = TakenOver { role: role.clone(), taken };
+        let labels = BTreeSet::from([Label::User]);
+        let draft = Draft { labels, ..Draft::new(Address::system(), body) };
+        self.core.say(&PrincipalId::user(), draft).await.map(drop)
     }
 
     async fn session(&self, role: &PrincipalId) -> Result<Arc<dyn AgentSession>, Reason> {

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn keys_become_lines() {
-        let cases: [(&[&[u8]], Vec<Edit>, &str); 9] = [
+        type Case<'a> = (&'a [&'a [u8]], Vec<Edit>, &'a str);
+        let cases: [Case<'_>; 9] = [
             (&[b"hello\r"], vec![line("hello")], ""),
             (&[b"hel", b"lo"], vec![], "hello"),
             (&["Gr\u{fc}\u{df}x\u{7f}e\r".as_bytes()], vec![line("Gr\u{fc}\u{df}e")], ""),
