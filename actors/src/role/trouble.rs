@@ -91,7 +91,7 @@ impl RoleActor {
     }
 
     /// The role does nothing more until a person has looked.
-    fn hold(&mut self, why: String, ctx: &mut Context<Self>) {
+    pub(super) fn hold(&mut self, why: String, ctx: &mut Context<Self>) {
         let text = format!("{}: {why}; `agents role restart {}` tries again", self.id, self.id);
         self.alert(Risk::High, "role-held", text, ctx);
         self.health("held", why.clone(), ctx);

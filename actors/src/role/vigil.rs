@@ -11,6 +11,8 @@ use foureyes_ports::{
 /// What is seen of an agent since its turn (or its start) began.
 #[derive(Debug, Default)]
 pub(super) struct Vigil {
+    /// Whether there is something to watch.
+    on: bool,
     /// When it began.
     began_ms: u64,
     /// Tools that run.
@@ -29,7 +31,12 @@ pub(super) struct Vigil {
 
 impl Vigil {
     pub(super) fn begin(&mut self, now_ms: u64) {
-        *self = Self { began_ms: now_ms, ..Self::default() };
+        *self = Self { on: true, began_ms: now_ms, ..Self::default() };
+    }
+
+    /// Whether the program has something to do: it is starting, or at work.
+    pub(super) fn is_on(&self) -> bool {
+        self.on
     }
 
     pub(super) fn end(&mut self) {
@@ -77,7 +84,7 @@ impl RoleActor {
         if self.state == RoleState::Starting {
             return self.look_at_start();
         }
-        if !self.turns.in_turn() {
+        if !self.turns.in_turn() || !self.vigil.is_on() {
             return;
         }
         let quiet_ms = self.now().saturating_sub(self.heard_ms);
@@ -114,7 +121,7 @@ impl RoleActor {
         }
     }
 
-    fn kill(&self, cause: ExitCause) {
+    pub(super) fn kill(&self, cause: ExitCause) {
         if let Some(session) = &self.session {
             session.kill(cause);
         }
