@@ -158,6 +158,8 @@ pub struct RoleActor {
     attempt: u32,
     /// What the proxy saw last of the model in this turn.
     trouble: Option<foureyes_ports::model::ModelTrouble>,
+    /// Whether a request went out since.
+    asked_again: bool,
     vigil: Vigil,
     /// Turns of the model that the runtime did not order, while nothing waited.
     idle_turns: u64,
@@ -199,6 +201,7 @@ impl RoleActor {
             hold: None,
             attempt: 0,
             trouble: None,
+            asked_again: false,
             vigil: Vigil::default(),
             idle_turns: 0,
             timer: None,
@@ -296,7 +299,7 @@ impl RoleActor {
         let quiet = self.now().saturating_sub(self.heard_ms);
         self.heard_ms = self.now();
         if !matches!(event, AgentEvent::Pong) {
-            self.vigil.heard();
+            self.vigil.heard(self.heard_ms);
         }
         match event {
             AgentEvent::Exited(cause) => self.ended(&cause, ctx),
@@ -309,7 +312,7 @@ impl RoleActor {
             AgentEvent::TurnEnded(report) => self.turn_ended(report, ctx),
             AgentEvent::Asked(ask) => self.asked(ask, ctx),
             AgentEvent::Tool { call, running, .. } => self.vigil.tool(call, running),
-            AgentEvent::Pong => self.vigil.answered(),
+            AgentEvent::Pong => self.vigil.answered(self.heard_ms),
             AgentEvent::Unfit(why) => self.unfit(why, ctx),
             AgentEvent::Conversation(id) => self.launcher.conversed(&self.id, &id),
             AgentEvent::Forgot(what) => {

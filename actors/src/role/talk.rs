@@ -284,12 +284,14 @@ impl RoleActor {
             self.acted();
         }
         let Some(session) = self.session.clone() else { return };
+        self.vigil.question(true);
         let (launcher, id) = (self.launcher.clone(), self.id.clone());
         let answer = async move {
             let payload = launcher.answer(&id, &ask).await;
             session.answer(&ask.id, &payload).await
         };
         ctx.spawn(answer.into_actor(self).map(|result, role, _| {
+            role.vigil.question(false);
             if let Err(error) = result {
                 tracing::debug!(role = %role.id, %error, "an answer did not reach the agent's program");
             }

@@ -42,6 +42,7 @@ struct State {
     plain: BTreeSet<PrincipalId>,
     eager: Option<PrincipalId>,
     conversed: Vec<String>,
+    late_answers: bool,
 }
 
 /// The launcher.
@@ -65,6 +66,7 @@ impl FakeLauncher {
             plain: BTreeSet::new(),
             eager: None,
             conversed: Vec::new(),
+            late_answers: false,
         };
         Arc::new(Self { state: Mutex::new(state), backend: FakeBackend::default(), go_on: Notify::new() })
     }
@@ -103,6 +105,12 @@ impl FakeLauncher {
         self.state().slow_refresh = true;
     }
 
+    /// Questions are answered when [`FakeLauncher::go_on`] is called.
+    pub(super) fn answer_late(&self) {
+        self.state().late_answers = true;
+    }
+
+    /// How often a clone was brought up to date.
     pub(super) fn refreshed(&self) -> usize {
         self.state().refreshed
     }
@@ -184,6 +192,10 @@ impl Launcher for FakeLauncher {
     }
 
     async fn answer(&self, _: &PrincipalId, ask: &Ask) -> String {
+        let late = self.state().late_answers;
+        if late {
+            self.go_on.notified().await;
+        }
         format!("\"answer to {}\"", ask.id)
     }
 

@@ -20,7 +20,7 @@ use crate::{
     journal::Journal,
     meter::Meter,
 };
-use foureyes_config::{Config, PathRules, sections::roster::Role};
+use foureyes_config::{Config, PathRules, sections::roster::Role, units::Millis};
 use foureyes_ports::{
     artifacts::MemoryArtifacts,
     backend::{AgentEvent, AgentState, DeliverError, ExitCause, FakeSession, Prompt, TurnEnd},
@@ -90,6 +90,8 @@ impl World {
         ];
         let mut config = Config { roles, ..Config::default() };
         let launcher = FakeLauncher::new();
+        // Nothing of a role hangs on it, and hours pass faster.
+        config.supervision.health_interval = Millis::minutes(10);
         change(&mut config, &launcher);
         let clock: Arc<dyn Clock> = Arc::new(PausedClock(tokio::time::Instant::now()));
         let ports = Ports {
