@@ -1,0 +1,120 @@
+//! SIGKILL in the middle of the work: of one CLI, of all of them, of the runtime. The conversation goes
+//! on, and nothing is done twice.
+
+use foureyes_protocol::Body;
+use foureyes_tests::{
+    bench::{Bench, Running, SHELL},
+    claude::{THREE, until_there},
+    model::Model,
+    plays::{assigned, dev, push, verdict},
+    records::Records,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A call of a tool that does not end before somebody writes the file `go-<name>`.
+fn stop(name: &str) -> Value {
+    let wait = format!("touch ~/at-{name}; until [ -e ~/go-{name} ]; do sleep 0.2; done; echo went-on-{name}");
+    json!({"run": ["/bin/sh", "-c", wait]})
+}
+
+/// Steps with a stop before the last one, the push.
+fn stopped(name: &str, message: &str, files: &[(&str, &str)]) -> Vec<Value> {
+    let mut steps = push(message, files);
+    steps.insert(steps.len() - 1, stop(name));
+    steps
+}
+
+#[test]
+fn a_conversation_survives_the_death_of_its_program_of_all_programs_and_of_the_runtime() {
+    let mut bench = Bench::claude(&THREE, SHELL);
+    let play = dev(&[
+        assigned("note", stopped("tests", "test: note", &[("tests/note.sh", "grep -q done note.txt\n")])),
+        verdict("note", "RED", "passed", stopped("code", "feat: note", &[("note.txt", "done\n")])),
+        verdict("note", "GREEN", "passed", vec![stop("end")]),
+    ]);
+    bench.task("note").dev_models(&play);
+    let model = bench.serve_models();
+    let mut run = bench.start();
+    let who = run.wait("the work is assigned", std::time::Duration::from_secs(60), assignee);
+    let home = bench.home_of(&who);
+
+    stands(&mut run, &home, "tests");
+    let before = conversation(&bench, &who);
+    kill_pid(bench.cli_of(&who).expect("its CLI").pid);
+    goes_on(&mut run, &home, "tests", &who, &model);
+    same(&bench, &who, &before);
+
+    stands(&mut run, &home, "code");
+    let before = conversation(&bench, &who);
+    bench.clis().iter().for_each(|p| kill_pid(p.pid));
+    goes_on(&mut run, &home, "code", &who, &model);
+    same(&bench, &who, &before);
+
+    stands(&mut run, &home, "end");
+    let before = conversation(&bench, &who);
+    run.kill();
+    bench.assert_ledger_verifies();
+    let mut run = bench.start();
+    goes_on(&mut run, &home, "end", &who, &model);
+    run.finish();
+    same(&bench, &who, &before);
+
+    bench.assert_nobody_left();
+    bench.assert_ledger_verifies();
+    let records = bench.records();
+    assert_eq!((records.merged("note").len(), records.pushes("note").len()), (1, 2), "{}", records.lines());
+    assert_eq!(bench.repo.git(&["rev-list", "--merges", "--count", "main"]), "1");
+    assert_eq!(bench.repo.git(&["rev-list", "--no-merges", "--count", "main"]), "3");
+    assert!(bench.repo.try_git(&["fsck", "--strict", "--no-dangling"]).status.success());
+}
+
+fn assignee(records: &Records) -> Option<String> {
+    let mut all = records.of("note").into_iter();
+    let implements =
+        |b: &Body| matches!(b, Body::TaskAssignment(t) if t.task == foureyes_protocol::body::Task::Implement);
+    all.find(|e| implements(&e.body)).map(|e| e.to.to_string())
+}
+
+fn kill_pid(pid: i32) {
+    // One of several may have gone with another.
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap_or_default();
+}
+
+/// Waits until the agent is in the middle of the call.
+fn stands(run: &mut Running<'_>, home: &Path, name: &str) {
+    until_there(run, &format!("the agent stands at {name}"), &home.join(format!("at-{name}")));
+}
+
+fn goes_on(run: &mut Running<'_>, home: &Path, name: &str, who: &str, model: &Model) {
+    let killed = model.count();
+    fs::write(home.join(format!("go-{name}")), "").expect("the word to go on");
+    let until = format!("{who} asks its model again after the death at {name}");
+    run.until(&until, |_| model.asked()[killed..].iter().any(|a| a.role == who));
+    let again = model.asked().into_iter().skip(killed).find(|a| a.role == who).expect("a request");
+    let text = again.body.to_string();
+    assert!(text.contains("You were interrupted"), "{text}");
+    // What was said and done before the death is still known.
+    assert!(text.contains("TaskAssignment (Implement)"), "the conversation is another one: {text}");
+}
+
+/// The one transcript of a role, and what stands in it.
+fn conversation(bench: &Bench, who: &str) -> (PathBuf, Vec<u8>) {
+    let all = bench.transcripts(who);
+    assert_eq!(all.len(), 1, "{all:?}");
+    (all[0].clone(), fs::read(&all[0]).expect("a transcript"))
+}
+
+/// It is the same conversation, longer.
+fn same(bench: &Bench, who: &str, (path, before): &(PathBuf, Vec<u8>)) {
+    let (now, after) = conversation(bench, who);
+    assert_eq!(now, *path);
+    assert!(after.len() > before.len() && after.starts_with(before), "{} was rewritten", now.display());
+}
