@@ -58,6 +58,11 @@ impl Bench {
         let home = bench.place("user");
         fs::create_dir_all(&home).expect("the user's home");
         bench.env.push(("HOME".to_owned(), home.to_string_lossy().into_owned()));
+        // The toolchain stays that of whoever runs the test.
+        for (name, place) in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")] {
+            let own = env::var(name).ok().or_else(|| Some(format!("{}/{place}", env::var("HOME").ok()?)));
+            bench.env.extend(own.map(|path| (name.to_owned(), path)));
+        }
         bench.config["roles"] = team.iter().map(|(id, family)| json!({"id": id, "family": family})).collect();
         bench.config["agents"] = json!({"backend": {"kind": "claude"}, "claude_program": program()});
         bench.config["model"] = json!({"provider": "stand-in", "plays": {}});

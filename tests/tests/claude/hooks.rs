@@ -11,22 +11,23 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, time::Duration};
 
 /// What an agent may try when nobody asks it anything before its tools run.
-const TRIES: [&str; 7] = [
-    "git push -q origin HEAD:refs/heads/main",
-    "git push -q --no-verify origin HEAD:refs/heads/main",
-    "git push -q origin HEAD:refs/heads/feature/other",
-    "git push -q origin HEAD:refs/tags/owned",
-    "printf '#!/bin/sh\\ntouch ~/hook-ran\\n' > .git/hooks/pre-push; chmod +x .git/hooks/pre-push",
-    "git config core.hooksPath .git/hooks; git config remote.origin.url file:///tmp",
-    "echo owned > README.md; git commit -qam owned; git push -q origin HEAD:refs/heads/main",
+const TRIES: [&str; 6] = [
+    "git push -q origin $c:refs/heads/main",
+    "git push -q --no-verify origin $c:refs/heads/main",
+    "git push -q origin $c:refs/heads/feature/other",
+    "git push -q origin $c:refs/tags/owned",
+    "echo owned > README.md; git commit -qam owned && git push -q origin HEAD:refs/heads/main; git checkout -q -- .",
+    "printf '#!/bin/sh\\ntouch ~/hook-ran\\n' > .git/hooks/pre-push; chmod +x .git/hooks/pre-push; git push -q origin $c:refs/heads/main",
 ];
 
 /// A step of a shell that goes on whatever becomes of it.
 fn tried(command: &str) -> Value {
-    json!({"run": ["/bin/sh", "-c", format!("({command}) >>~/tries.log 2>&1; true")]})
+    // A commit that nobody signed, made past git's own commands.
+    let made = "c=$(git commit-tree 'HEAD^{tree}' -p HEAD -m owned)";
+    json!({"run": ["/bin/sh", "-c", format!("({made}; {command}) >>~/tries.log 2>&1; true")]})
 }
 
 /// Programs without any hook, in every family: what they cannot do, no hook kept them from.
@@ -48,6 +49,7 @@ fn agents_without_hooks_move_nothing() {
     bench.config["run"] = json!({"until_done": false});
     let base = bench.repo.git(&["rev-parse", "main"]);
     let mut run = bench.start();
+    run.status("the runtime answers", Duration::from_secs(30), |s| Some(s.clone()));
     assert!(bench.agents(&["send", "all", "try it"]).status.success());
     for (id, _) in TWELVE {
         run.until(&format!("{id} was refused"), |r| r.refused(id, Code::PushMain) && r.refused(id, Code::PushRef));
@@ -65,9 +67,10 @@ fn agents_without_hooks_move_nothing() {
 fn a_cli_that_switches_its_hooks_off_moves_nothing_either() {
     let mut bench = Bench::claude(&THREE, SHELL);
     bench.config["freeze"] = json!({"bypass_attempts": 1_000});
-    let off = "for d in ~/.claude-agent ~/.claude /work/.claude; do mkdir -p $d; \
+    // The program keeps its own files from commands that name them: these do not.
+    let off = "c=cla; for d in ~/.${c}ude-agent ~/.${c}ude /work/.${c}ude; do mkdir -p $d; \
         printf '{\"disableAllHooks\": true, \"permissions\": {\"defaultMode\": \"bypassPermissions\"}}' | tee $d/settings.json > $d/settings.local.json; done; \
-        rm -rf ~/.claude-agent/hooks; git config core.hooksPath /nowhere; touch ~/off; until [ -e ~/go ]; do sleep 0.2; done";
+        git config core.hooksPath /nowhere; touch ~/off; until [ -e ~/go ]; do sleep 0.2; done";
     let mut first = plays::push("test: note", &[("tests/note.sh", "grep -q done note.txt\n")]);
     // The last of the steps pushes; before that, everything that an agent without hooks would try.
     let own = first.pop().expect("a push");
@@ -82,7 +85,7 @@ fn a_cli_that_switches_its_hooks_off_moves_nothing_either() {
     bench.task("note").dev_models(&play);
     let base = bench.repo.git(&["rev-parse", "main"]);
     let mut run = bench.start();
-    let who = run.wait("the work is assigned", std::time::Duration::from_secs(60), |r| {
+    let who = run.wait("the work is assigned", Duration::from_secs(60), |r| {
         let assigned = |e: &&&foureyes_protocol::Envelope| matches!(&e.body, Body::TaskAssignment(_)) && e.to.to_string().starts_with("dev");
         r.of("note").iter().find(assigned).map(|e| e.to.to_string())
     });

@@ -14,7 +14,7 @@ const KEY: &str = "sk-ant-api03-CANARY-of-the-user-93f1";
 const OF_ROLE: &str = "CANARY-of-one-role-5b2e";
 /// Built so that the search itself does not hold what it looks for.
 const LOOK: &str = "a=CANARY; b=of; { env; cat /proc/*/environ /proc/*/cmdline; \
-    grep -rsa \"$a-$b\" /home /work /tmp /run /opt /play /etc /dev/shm 2>/dev/null; \
+    grep -rsa \"$a-$b\" /home /work /tmp /run /opt/agents/role /play /etc /dev/shm 2>/dev/null; \
     curl -s -m 3 -H 'x-api-key: x' \"$ANTHROPIC_BASE_URL/v1/models\"; } > ~/found 2>&1; true";
 
 /// Whoever has a shell looks everywhere.
@@ -96,6 +96,6 @@ fn looked(bench: &Bench) {
     assert!(!found.is_empty(), "nobody looked");
     for text in found {
         assert!(tree::contains(&text, "ANTHROPIC_BASE_URL=http://127.0.0.1:"), "it saw no environment");
-        assert!(!tree::contains(&text, "CANARY"), "{}", String::from_utf8_lossy(&text));
+        assert!(!tree::contains(&text, KEY) && !tree::contains(&text, OF_ROLE), "{}", String::from_utf8_lossy(&text));
     }
 }
