@@ -133,6 +133,11 @@ impl RefGuard {
         *self.frozen.write().unwrap_or_else(PoisonError::into_inner) = frozen;
     }
 
+    /// Whether refs are stopped.
+    pub fn is_stopped(&self) -> bool {
+        *self.frozen.read().unwrap_or_else(PoisonError::into_inner) || self.stopped.load(Ordering::SeqCst)
+    }
+
     /// Runs `work` unless everything is frozen; a freeze waits for its end.
     pub fn unless_frozen<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
         let frozen = self.frozen.read().unwrap_or_else(PoisonError::into_inner);

@@ -113,7 +113,7 @@ fn backend(backend: &Backend, path: &str, play_exists: &dyn Fn(&str) -> bool, fo
         // An empty name is told of already.
         Backend::Scripted { play: name } if name.is_empty() => {}
         Backend::Scripted { play: name } => play(name, &format!("{path}.play"), play_exists, found),
-        Backend::Command { argv, env } | Backend::Acp { argv, env } => {
+        Backend::Command { argv, env } | Backend::Acp { argv, env, .. } => {
             program(argv, &format!("{path}.argv"), found);
             variables(env, &format!("{path}.env"), found);
         }

@@ -68,12 +68,17 @@ impl Launcher for NoProcess {
     fn lazy(&self, _: &PrincipalId) -> bool {
         true
     }
+    fn has_model(&self, _: &PrincipalId) -> bool {
+        false
+    }
+    async fn refresh(&self, _: &PrincipalId) {}
     async fn answer(&self, _: &PrincipalId, _: &Ask) -> String {
         "null".to_owned()
     }
     async fn was_seen(&self, _: &PrincipalId, _: PromptId) -> Option<bool> {
         None
     }
+    fn conversed(&self, _: &PrincipalId, _: &str) {}
     fn transcript_bytes(&self, _: &PrincipalId) -> Option<u64> {
         None
     }

@@ -34,6 +34,12 @@ pub trait Launcher: Send + Sync {
     /// Whether the process is only started when something waits for it.
     fn lazy(&self, role: &PrincipalId) -> bool;
 
+    /// Whether a model stands behind the role's program, so that every turn costs.
+    fn has_model(&self, role: &PrincipalId) -> bool;
+
+    /// Brings what a role may only read to the present state of the target branch; before each turn.
+    async fn refresh(&self, role: &PrincipalId);
+
     /// The answer to a question of a role's program, as one JSON text. Whatever is not understood is
     /// refused.
     async fn answer(&self, role: &PrincipalId, ask: &Ask) -> String;
@@ -41,6 +47,9 @@ pub trait Launcher: Send + Sync {
     /// Whether the program's own transcript shows that it took this prompt; `None` where it keeps
     /// none.
     async fn was_seen(&self, role: &PrincipalId, prompt: PromptId) -> Option<bool>;
+
+    /// The program's conversation can be taken up again under this id of the program's own.
+    fn conversed(&self, role: &PrincipalId, id: &str);
 
     /// How long the program's own transcript is, in bytes; `None` where it keeps none.
     fn transcript_bytes(&self, role: &PrincipalId) -> Option<u64>;

@@ -206,6 +206,7 @@ impl RoleActor {
             self.signal();
         }
         self.tell_expired(ctx);
+        self.take_note(ctx);
         self.step(ctx);
     }
 
@@ -303,6 +304,11 @@ impl RoleActor {
             AgentEvent::Tool { call, running, .. } => self.vigil.tool(call, running),
             AgentEvent::Pong => self.vigil.answered(),
             AgentEvent::Unfit(why) => self.unfit(why, ctx),
+            AgentEvent::Conversation(id) => self.launcher.conversed(&self.id, &id),
+            AgentEvent::Forgot(what) => {
+                self.resumed = false;
+                tracing::warn!(role = %self.id, %what, "the agent's conversation is lost");
+            }
             AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) => {
                 tracing::warn!(role = %self.id, %what, "the agent's program reports trouble");
             }

@@ -12,11 +12,19 @@ use foureyes_ports::{
     model::ModelWatch,
     view::{DeliveryView, RoleState},
 };
-use foureyes_protocol::{Address, MessageId, Priority, Risk, body::ModelUsed};
+use foureyes_protocol::{Address, Body, Family, MessageId, Priority, Risk, body::ModelUsed};
 use std::time::Duration;
 
 /// A prompt that a program could not take is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether an envelope asks nothing of anybody who receives it.
+fn informs(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Merged(_) | Body::Delivered(_) | Body::Freeze(_) | Body::Unfreeze(_) | Body::Quarantine(_)
+    )
+}
 
 impl RoleActor {
     pub(super) fn reports_turns(&self) -> bool {
@@ -67,7 +75,32 @@ impl RoleActor {
             why: p.why,
         });
         let account = account.filter(|h| h.until_ms > now && self.reports_turns());
-        own.into_iter().chain(account).max_by_key(|h| h.until_ms)
+        own.into_iter().chain(account).chain(self.frozen()).max_by_key(|h| h.until_ms)
+    }
+
+    /// Nothing is worked on during a freeze: turns would be paid for nothing. The librarian goes on.
+    fn frozen(&self) -> Option<Hold> {
+        let librarian = self.core.facts.roster.family(&self.id) == Some(Family::Librarian);
+        let held = self.core.refs.is_stopped() && !librarian && self.reports_turns();
+        held.then(|| Hold { until_ms: u64::MAX, why: "everything is frozen".to_owned() })
+    }
+
+    /// What only informs is acknowledged for an agent whose every turn costs: no turn begins for it,
+    /// and what follows from it comes as an envelope of its own. A freeze ends the turn in flight.
+    pub(super) fn take_note(&mut self, ctx: &mut Context<Self>) {
+        if !self.launcher.has_model(&self.id) {
+            return;
+        }
+        for item in self.inbox.items(usize::MAX) {
+            if !informs(&item.body) {
+                continue;
+            }
+            if matches!(item.body, Body::Freeze(_)) && self.frozen().is_some() {
+                self.stop_turn(ctx);
+            }
+            let saved = self.inbox.acknowledge(item.id);
+            self.settle(saved, ctx);
+        }
     }
 
     /// Looks again at this moment.
@@ -114,7 +147,8 @@ impl RoleActor {
         let items = self.inbox.items(wording::LISTED);
         let feature = items.iter().find_map(|i| i.feature.clone());
         self.core.meter.works_on(&self.id, feature);
-        let lost = self.prompt.take().filter(|_| why == Why::Again && self.delivery.seen_ms.is_none());
+        // That it was seen was told by a program that may have died before it wrote that down.
+        let lost = self.prompt.take().filter(|_| why == Why::Again);
         let first = !std::mem::replace(&mut self.introduced, true);
         let restarted = (first && self.resumed).then(|| "the runtime was started again".to_owned());
         let text = wording::prompt(&wording::Occasion {
@@ -135,6 +169,7 @@ impl RoleActor {
         self.signal();
         let (launcher, id, generation) = (self.launcher.clone(), self.id.clone(), self.generation);
         let deliver = async move {
+            launcher.refresh(&id).await;
             let prompt = match lost {
                 // Written and perhaps not read when the program died: its transcript knows.
                 Some(lost) if launcher.was_seen(&id, lost.id).await == Some(false) => lost,

@@ -114,7 +114,7 @@ fn suite(suite: &Suite) -> String {
         Adapter::Pytest => "`python3 -m pytest`",
         Adapter::Unittest => "`python3 -m unittest`",
         Adapter::Auto | Adapter::Generic => {
-            "what the manifests name: `cargo test`, `python3 -m pytest` or `python3 -m unittest`"
+            "the suite of the manifests, such as `cargo test`, `python3 -m pytest` or `python3 -m unittest`"
         }
     }
     .to_owned()

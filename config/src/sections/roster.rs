@@ -59,6 +59,9 @@ pub enum Backend {
     },
     /// A program that speaks the Agent Client Protocol.
     Acp {
+        /// Model name, as the program names it; the program's own default where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
         /// Program and arguments, as found inside the sandbox. Nothing goes through a shell.
         #[garde(length(min = 1))]
         argv: Vec<String>,

@@ -117,7 +117,12 @@ impl Planner<'_> {
             )
         });
         let spec = self.feature.spec.as_ref().filter(|_| subject != Subject::Spec);
-        let spec = spec.map(|s| format!("; the spec is record {}", s.index));
+        let spec = spec.map(|s| {
+            format!(
+                "; the spec is record {}: read it with the tool `evidence` and the digest {}",
+                s.index, s.content
+            )
+        });
         let text = format!("{text}{}{}", spec.unwrap_or_default(), mend.unwrap_or_default());
         self.request(subject, content, &text)
     }

@@ -1,7 +1,11 @@
 //! The command line: names, arguments and help.
 
+mod model;
+mod prompt;
 mod prove;
 
+pub use model::ModelStubArgs;
+pub use prompt::{PromptCommand, PromptSource};
 pub use prove::{AuditCommand, KeysCommand, SecondFactorCommand, VerifyArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -25,18 +29,23 @@ pub struct Cli {
 pub enum Command {
     /// Start the team, or continue where it was
     Run(RunArgs),
-    /// Write .agents/config.yaml for this repository
+    /// Write .agents/config.yaml and the parts of prompts for this repository
     Init(InitArgs),
     /// Show what a configuration would allow and accept it
     Trust(TrustArgs),
     /// Check a configuration without starting anything
     Check(CheckArgs),
+    /// What each role is told before its first turn
+    #[command(subcommand)]
+    Prompt(PromptCommand),
     /// Look for what is missing on this machine
     Doctor(DoctorArgs),
     /// The whole at one glance
     Status(StatusArgs),
     /// Roles and services with their health
     Ps(JsonArg),
+    /// What models were used for: by role, feature, gate and model
+    Costs(JsonArg),
     /// What happened, line by line
     Logs(LogsArgs),
     /// Watch the terminals: all in tmux, or one role here
@@ -82,6 +91,8 @@ pub enum Command {
     /// Git hooks for this repository: test first, no secrets
     #[command(subcommand)]
     Hooks(HooksCommand),
+    /// A stand-in for the agents' model, on this machine
+    ModelStub(ModelStubArgs),
     /// Completions for your shell
     Completions(CompletionsArgs),
 }

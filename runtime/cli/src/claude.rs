@@ -53,7 +53,8 @@ fn in_places() -> Option<PathBuf> {
     PLACES.iter().map(|place| home.join(place)).find(|path| path.is_file())
 }
 
-fn is_native(program: &Path) -> bool {
+/// Whether a file is a native program.
+pub fn is_native(program: &Path) -> bool {
     let mut head = [0; ELF.len()];
     fs::File::open(program).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == ELF
 }

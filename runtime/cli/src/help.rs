@@ -13,9 +13,9 @@ Quick start:
 
 /// The groups of commands, in order.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Set up", &["init", "trust", "check", "doctor", "2fa", "hooks", "completions"]),
+    ("Set up", &["init", "trust", "check", "prompt", "doctor", "2fa", "hooks", "model-stub", "completions"]),
     ("Work", &["run", "feature", "send", "inbox", "answer", "down"]),
-    ("Watch", &["status", "ps", "logs", "attach", "gate"]),
+    ("Watch", &["status", "ps", "costs", "logs", "attach", "gate"]),
     ("Govern", &["approve", "reject", "freeze", "unfreeze", "role"]),
     ("Prove", &["verify", "keys", "audit"]),
 ];

@@ -2,6 +2,7 @@
 //! repository's state lies; which configuration is accepted; and how commands speak with the
 //! runtime of their repository.
 
+pub mod agents_needs;
 pub mod args;
 pub mod claude;
 pub mod commands;
@@ -14,6 +15,7 @@ pub mod help;
 pub mod multicall;
 pub mod prerequisites;
 pub mod programs;
+pub mod prompts;
 pub mod repository;
 pub mod run;
 pub mod state;

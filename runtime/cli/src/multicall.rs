@@ -16,9 +16,18 @@ pub fn dispatch() -> Option<ExitCode> {
         "agents-gpg" => Some(foureyes_vcs::openpgp::gpg_shim::main(&args)),
         "git-remote-agents" => Some(exit(foureyes_vcs::git::remote_helper::main(args))),
         "agents-mcp" => Some(foureyes_gateway::bridge::main(texts(args))),
-        "agents-hook" => Some(foureyes_hooks::main(args)),
+        "agents-hook" => Some(hook(args)),
         "agents-play" => Some(foureyes_gateway::player::main(env::args_os())),
         _ => None,
+    }
+}
+
+/// Two programs call a hook by this name: git, and an agent's program. What neither knows is refused.
+fn hook(args: Vec<OsString>) -> ExitCode {
+    let name = args.first().and_then(|name| name.to_str());
+    match name.is_some_and(|name| foureyes_hooks::HOOKS.contains(&name)) {
+        true => foureyes_hooks::main(args),
+        false => foureyes_gateway::hook::main(args),
     }
 }
 

@@ -108,10 +108,11 @@ pub fn ensure(state: &Path, fix: bool, advisory: bool) -> Result<Report, CliErro
     absent.map_or(Ok(report), Err)
 }
 
-fn absent(finding: &Finding) -> CliError {
+/// The refusal for what is missing, with what mends it.
+pub fn absent(finding: &Finding) -> CliError {
     let error =
         CliError::new(Exit::Prerequisite, format!("{} is missing", finding.name)).why(finding.detail.clone());
-    let wall = finding.name != "git";
+    let wall = !matches!(finding.name, "git" | "claude");
     let rest = if wall { "; or run without a wall: --tier advisory" } else { "" };
     match &finding.mend {
         Some(mend) => error.hint(format!("{mend} (or: --fix){rest}")),

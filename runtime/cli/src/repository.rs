@@ -1,7 +1,10 @@
 //! Finding the user's repository.
 
 use crate::{error::CliError, exit::Exit};
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The root of the repository around `named` (or the current directory), with links resolved: the
 /// top of the work tree, or the directory of a bare repository. Runs no program.
@@ -23,6 +26,24 @@ pub fn find(named: Option<&Path>) -> Result<PathBuf, CliError> {
     })
 }
 
+/// The directory with HEAD and config of a work tree, also of a linked one for its HEAD.
+pub fn git_dir(repository: &Path) -> PathBuf {
+    let inside = repository.join(".git");
+    let linked = fs::read_to_string(&inside).ok();
+    let named = linked.as_deref().and_then(|text| text.trim().strip_prefix("gitdir: "));
+    match named {
+        Some(dir) => repository.join(dir),
+        None if inside.is_dir() => inside,
+        None => repository.to_owned(),
+    }
+}
+
+/// The branch that HEAD names, without `refs/heads/`; `None` where it is detached.
+pub fn head_branch(repository: &Path) -> Option<String> {
+    let head = fs::read_to_string(git_dir(repository).join("HEAD")).unwrap_or_default();
+    head.trim().strip_prefix("ref: refs/heads/").map(str::to_owned)
+}
+
 /// The repository of which `dir` is the root or the git directory.
 fn root_at(dir: &Path) -> Option<PathBuf> {
     if is_git_dir(dir) {
@@ -41,7 +62,6 @@ fn is_git_dir(dir: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn git_dir(path: &Path) {
         fs::create_dir_all(path.join("objects")).unwrap();

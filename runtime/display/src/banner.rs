@@ -25,6 +25,8 @@ pub struct Banner {
     pub self_test: Vec<WallCheck>,
     /// How many roles run.
     pub roles: usize,
+    /// How many are started when something waits for them.
+    pub asleep: usize,
     /// How long it took until all of them ran, in milliseconds.
     pub roles_up_ms: u64,
     /// Records in the ledger.
@@ -72,7 +74,7 @@ fn facts(banner: &Banner, page: Page) -> String {
     let mut fact = |name: &str, ink, text: String| table.row(vec![inked(Ink::Dim, name), inked(ink, text)]);
     let (walls, colour) = walls(banner);
     fact("sandbox", colour, format!("{} · {walls}", banner.tier));
-    fact("roles", Ink::Plain, format!("{} up in {}", banner.roles, words::duration(banner.roles_up_ms)));
+    fact("roles", Ink::Plain, roles(banner));
     let records = words::count(banner.records, "record");
     fact("ledger", Ink::Plain, format!("{records} · head {}", banner.head.short()));
     fact("lands on", Ink::Plain, banner.target.clone());
@@ -81,6 +83,15 @@ fn facts(banner: &Banner, page: Page) -> String {
         fact(&tool.name, colour, format!("{mark} {}", tool.detail));
     }
     table.render(page)
+}
+
+fn roles(banner: &Banner) -> String {
+    let up = format!("{} up in {}", banner.roles, words::duration(banner.roles_up_ms));
+    match (banner.roles, banner.asleep) {
+        (_, 0) => up,
+        (0, asleep) => format!("{asleep}, each started when something waits for it"),
+        (_, asleep) => format!("{up}, {asleep} more start when something waits for them"),
+    }
 }
 
 fn walls(banner: &Banner) -> (String, Ink) {
@@ -118,6 +129,7 @@ mod tests {
             tier: "SEPARATE-UID".to_owned(),
             self_test: vec![wall("read-shadow", held), wall("reach-network", true)],
             roles: 12,
+            asleep: 0,
             roles_up_ms: 840,
             records: 61,
             head: Digest::of(b"head"),

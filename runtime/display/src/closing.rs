@@ -105,6 +105,7 @@ fn sum(view: &View, page: Page) -> String {
         view.head.short(),
         words::duration(view.at_ms.saturating_sub(view.started_ms)),
     );
+    let text = words::spent(&view.spent).map_or(text.clone(), |spent| format!("{text} · {spent}"));
     wrap(&text, page.columns(), 2).iter().map(|line| page.ink(Ink::Bold, line) + "\n").collect()
 }
 

@@ -13,6 +13,7 @@
 pub mod attach;
 pub mod banner;
 pub mod closing;
+pub mod costs;
 mod error;
 mod ink;
 pub mod live;

@@ -1,6 +1,6 @@
 //! Numbers, times and states in words, the same in every sink.
 
-use foureyes_ports::view::{FeatureView, QuestionView, RoleState, View};
+use foureyes_ports::view::{FeatureView, QuestionView, RoleState, SpentView, View};
 use foureyes_protocol::{Gate, Outcome};
 
 /// A duration for people: `840 ms`, `1.2 s`, `2 min 03 s`, `1 h 05 min`.
@@ -141,6 +141,33 @@ pub(crate) fn options(question: &QuestionView) -> String {
 /// How many roles are in one of these states.
 pub(crate) fn roles_in(view: &View, states: &[RoleState]) -> usize {
     view.roles.iter().filter(|r| states.contains(&r.state)).count()
+}
+
+/// A number of tokens, at three digits.
+pub(crate) fn tokens(n: u64) -> String {
+    match n {
+        0..1_000 => n.to_string(),
+        1_000..1_000_000 => format!("{:.1} k", n as f64 / 1e3),
+        _ => format!("{:.2} M", n as f64 / 1e6),
+    }
+}
+
+/// What was spent, in US dollars; `?` stands for what has no price.
+pub(crate) fn money(spent: &SpentView) -> String {
+    let sum = format!("{:.4}", spent.microusd as f64 / 1e6);
+    match (spent.unpriced, spent.microusd) {
+        (0, _) => sum,
+        (_, 0) => "?".to_owned(),
+        _ => format!("{sum} + ?"),
+    }
+}
+
+/// What was spent in one phrase; nothing where no model was used.
+pub(crate) fn spent(spent: &SpentView) -> Option<String> {
+    (spent.requests > 0).then(|| {
+        let requests = count(spent.requests, "model request");
+        format!("{requests} · {} tokens · {} USD", tokens(spent.tokens), money(spent))
+    })
 }
 
 #[cfg(test)]

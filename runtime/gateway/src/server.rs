@@ -2,12 +2,16 @@
 //! connection says which service is wanted.
 
 mod first_line;
+mod hook;
+
+pub use hook::MAX_HOOK;
 
 use crate::{mcp, tools::Channel};
 use async_trait::async_trait;
 use first_line::{Service, read_first_line};
 use foureyes_ports::governance::Governance;
 use foureyes_protocol::{Digest, PrincipalId, Reason};
+use serde_json::Value;
 use std::{
     io::{self, Write},
     os::unix::fs::PermissionsExt,
@@ -37,6 +41,13 @@ pub trait ChannelHandlers: Send + Sync {
 
     /// Serves `SIGN1` or `VERIFY1` (`line`, without its newline).
     async fn sign(&self, role: &PrincipalId, line: &str, stream: UnixStream);
+
+    /// Answers a hook of the agent's program (see [`foureyes_ports::hook`]); `payload` is what the
+    /// program told, unchecked: the agent's word. Without an implementation: denied.
+    async fn hook(&self, role: &PrincipalId, event: &str, payload: Value) -> Value {
+        let _ = (role, payload);
+        foureyes_ports::hook::deny(event, "this runtime answers no hooks of this role's program")
+    }
 
     /// Serves HTTP; `head` is what was read of the stream already. Without an implementation:
     /// answers 503.
@@ -142,6 +153,7 @@ async fn connection(channel: Arc<Channel>, handlers: Arc<dyn ChannelHandlers>, m
         Service::Mcp => mcp::serve(channel, stream).await,
         Service::Git(line) => handlers.git(role, line, stream).await,
         Service::Sign(line) => handlers.sign(role, line, stream).await,
+        Service::Hook(event) => hook::serve(&channel, handlers.as_ref(), event, stream).await,
         Service::Http => handlers.http(role, &head, stream).await,
         Service::Unknown(reason) => say(stream, &reason).await,
     }

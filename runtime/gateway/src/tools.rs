@@ -8,6 +8,7 @@ mod review;
 mod safety;
 mod signing;
 mod talk;
+mod web;
 mod work;
 
 pub(crate) use refusal::Refusal;
@@ -83,7 +84,7 @@ const WRITERS: &[Family] = &[Family::Architect, Family::Dev, Family::Qa, Family:
 /// Every tool, in the order of the lists.
 pub(crate) fn all() -> impl Iterator<Item = &'static Tool> {
     let groups = [inbox::TOOLS, picture::TOOLS, talk::TOOLS, work::TOOLS, signing::TOOLS, review::TOOLS];
-    groups.into_iter().chain([safety::TOOLS]).flatten()
+    groups.into_iter().chain([safety::TOOLS, web::TOOLS]).flatten()
 }
 
 /// The tools that a family is shown.

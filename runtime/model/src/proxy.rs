@@ -137,7 +137,8 @@ impl Proxy {
         let places = self.places(role);
         let Ok(permit) = places.acquire_owned().await else { return Err(Refusal::token()) };
         self.0.watch.admit(role).map_err(|reason| Refusal::not_admitted(&reason))?;
-        let request = forward::Asked { route, query: parts.uri.query().map(str::to_owned), headers: parts.headers };
+        let request =
+            forward::Asked { route, query: parts.uri.query().map(str::to_owned), headers: parts.headers };
         forward::forward(&self.0.settings, self.teller(role), request, body, permit).await
     }
 

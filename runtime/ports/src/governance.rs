@@ -92,6 +92,17 @@ pub struct InboxItem {
     pub body: Body,
 }
 
+/// A page that was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it came from in the end.
+    pub url: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// Its text, at most 256 KiB.
+    pub text: String,
+}
+
 /// What a principal may do with the core.
 #[async_trait]
 pub trait Governance: Send + Sync {
@@ -147,6 +158,14 @@ pub trait Governance: Send + Sync {
     /// # Errors
     /// An unknown digest.
     async fn evidence(&self, digest: &Digest) -> Result<String, Reason>;
+
+    /// Fetches a page for a role, by GET, from a host that the user accepted; the exact address is a
+    /// record before the role is given anything.
+    ///
+    /// # Errors
+    /// [`foureyes_protocol::Code::WebHost`] for a host that was not accepted; what went wrong
+    /// otherwise.
+    async fn fetch(&self, role: &PrincipalId, url: &str) -> Result<Fetched, Reason>;
 
     /// Who is on the team.
     fn team(&self) -> Vec<(PrincipalId, Family)>;

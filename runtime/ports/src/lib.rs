@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod backend;
 pub mod clock;
 pub mod governance;
+pub mod hook;
 pub mod ledger;
 pub mod model;
 pub mod runner;

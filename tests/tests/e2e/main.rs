@@ -10,5 +10,6 @@ mod demo;
 mod gates;
 mod kills;
 mod kinds;
+mod prompts;
 mod smoke;
 mod worlds;

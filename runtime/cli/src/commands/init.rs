@@ -5,14 +5,12 @@ use crate::{
     args::InitArgs,
     error::CliError,
     exit::Exit,
+    repository,
     terminal::{Prompt, Terminal},
     trust::REPOSITORY_CONFIG,
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use foureyes_config::{builtin, sections::prompts::Prompts};
+use std::{fs, path::Path, process::ExitCode};
 
 /// What is known of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +39,9 @@ pub(super) fn init(place: &Place, args: &InitArgs) -> Result<ExitCode, CliError>
         if args.yes || !prompt.is_terminal() { Answers::of(&found) } else { ask(&mut prompt, &found)? };
     write(&file, &yaml(&answers))?;
     let mut out = format!("wrote {}\n", file.display());
+    if let Some(folder) = file.parent() {
+        out.push_str(&copy_prompts(&folder.join(Prompts::default().directory))?);
+    }
     if answers.adapter == "none" {
         out.push_str(
             "no test command was found: the gates cannot judge anything without one.\n\
@@ -49,6 +50,25 @@ pub(super) fn init(place: &Place, args: &InitArgs) -> Result<ExitCode, CliError>
     }
     out.push_str("next: agents trust, then agents run --task \"what you want\"\n");
     print(&out)
+}
+
+/// Copies the built-in parts of the prompts to where the user can edit them. What is there stays.
+fn copy_prompts(folder: &Path) -> Result<String, CliError> {
+    let mut kept = 0;
+    for name in builtin::prompt_names() {
+        let (file, text) = (folder.join(name), builtin::prompt(name).unwrap_or_default());
+        if fs::symlink_metadata(&file).is_ok() {
+            kept += 1;
+            continue;
+        }
+        write(&file, text)?;
+    }
+    let all = builtin::prompt_names().count();
+    let kept = if kept == 0 { String::new() } else { format!(", {kept} were there and stay") };
+    Ok(format!(
+        "{all} parts of the agents' prompts in {}{kept}: edit them, or delete what you do not change\n",
+        folder.display()
+    ))
 }
 
 /// What goes into the configuration.
@@ -97,11 +117,9 @@ fn with_default(prompt: &mut dyn Prompt, question: &str, default: &str) -> Resul
 }
 
 fn look(repository: &Path) -> Found {
-    let git = git_dir(repository);
-    let read = |name: &str| fs::read_to_string(git.join(name)).unwrap_or_default();
-    let head = read("HEAD");
-    let branch = head.trim().strip_prefix("ref: refs/heads/").filter(|b| is_usable(b)).map(str::to_owned);
-    let remote = read("config").lines().any(|line| line.trim_start().starts_with("[remote "));
+    let branch = repository::head_branch(repository).filter(|b| is_usable(b));
+    let config = fs::read_to_string(repository::git_dir(repository).join("config")).unwrap_or_default();
+    let remote = config.lines().any(|line| line.trim_start().starts_with("[remote "));
     let has = |name: &str| repository.join(name).exists();
     let words = |text: &str| Some(text.split(' ').map(str::to_owned).collect());
     // The adapters of Rust and Python know their commands themselves.
@@ -139,18 +157,6 @@ fn is_usable(branch: &str) -> bool {
     foureyes_config::load(&text, REPOSITORY_CONFIG).is_ok()
 }
 
-/// The directory with HEAD and config of a work tree, also of a linked one for its HEAD.
-fn git_dir(repository: &Path) -> PathBuf {
-    let inside = repository.join(".git");
-    let linked = fs::read_to_string(&inside).ok();
-    let named = linked.as_deref().and_then(|text| text.trim().strip_prefix("gitdir: "));
-    match named {
-        Some(dir) => repository.join(dir),
-        None if inside.is_dir() => inside,
-        None => repository.to_owned(),
-    }
-}
-
 fn yaml(answers: &Answers) -> String {
     // JSON strings are YAML strings.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -177,7 +183,7 @@ fn yaml(answers: &Answers) -> String {
 }
 
 fn write(file: &Path, text: &str) -> Result<(), CliError> {
-    let failed = |e: std::io::Error| CliError::file("cannot write the configuration", file, &e);
+    let failed = |e: std::io::Error| CliError::file("cannot write what `init` makes", file, &e);
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
@@ -215,6 +221,22 @@ mod tests {
             let text = yaml(&Answers::of(&found));
             let config = foureyes_config::load(&text, "x").unwrap_or_else(|e| panic!("{e}\n{text}"));
             assert_eq!(config.repository.target_branch, found.branch);
+        }
+    }
+
+    #[test]
+    fn parts_of_prompts_are_copied_and_what_is_there_stays() {
+        let dir = repository(&[("prompts/dev.md", "mine")]);
+        let folder = dir.path().join("prompts");
+        let told = copy_prompts(&folder).unwrap();
+        assert!(told.contains("1 were there and stay"), "{told}");
+        assert_eq!(fs::read_to_string(folder.join("dev.md")).unwrap(), "mine");
+        for name in builtin::prompt_names().filter(|name| *name != "dev.md") {
+            assert_eq!(
+                fs::read_to_string(folder.join(name)).ok().as_deref(),
+                builtin::prompt(name),
+                "{name}"
+            );
         }
     }
 

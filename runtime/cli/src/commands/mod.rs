@@ -2,11 +2,14 @@
 
 mod attach;
 mod audit;
+mod costs;
 mod decide;
 mod hooks;
 mod init;
 mod keys;
 mod look;
+mod model_stub;
+mod prompt;
 pub mod run;
 mod setup;
 mod speak;
@@ -73,10 +76,12 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Init(args) => init::init(&place, &args),
         Command::Trust(args) => setup::trust(&place, &args),
         Command::Check(args) => setup::check(&place, &args),
+        Command::Prompt(command) => prompt::prompt(&place, &command),
         Command::Doctor(args) => setup::doctor(&place, &args),
         Command::Status(args) => look::status(&place, args),
         Command::Ps(args) => look::ps(&place, args.json),
         Command::Logs(args) => look::logs(&place, &args),
+        Command::Costs(args) => costs::costs(&place, args.json),
         Command::Inbox(args) => look::inbox(&place, args.json),
         Command::Gate(args) => look::gate(&place, &args),
         Command::Attach(args) => attach::attach(&place, args),
@@ -95,6 +100,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Verify(args) => verify::verify(&place, &args),
         Command::Audit(command) => audit::audit(&place, &command),
         Command::Hooks(command) => hooks::hooks(&place, command),
+        Command::ModelStub(args) => model_stub::model_stub(&args),
         Command::Completions(args) => completions(args.shell),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Place, now_ms, print};
 use crate::{
+    agents_needs,
     args::{CheckArgs, DoctorArgs, TrustArgs},
     compose::{Start, Trial, trial},
     confirm::confirm,
@@ -56,6 +57,7 @@ pub(super) fn check(place: &Place, args: &CheckArgs) -> Result<ExitCode, CliErro
         (named, repository) => ConfigSource::resolve(named.as_deref(), repository.as_deref().ok())?,
     };
     let candidate = Candidate::read(&source)?;
+    trust::check_prompts(&super::prompt::role_prompts(&candidate, repository.ok().as_deref())?)?;
     print(&if args.json { checked_json(&candidate) } else { checked(&candidate) })
 }
 
@@ -107,6 +109,9 @@ pub(super) fn doctor(place: &Place, args: &DoctorArgs) -> Result<ExitCode, CliEr
         prerequisites::install(absent.filter_map(|f| f.package).collect())?;
         report = prerequisites::look(root.path(), false);
     }
+    if let Ok(config) = place.repository().and_then(|r| configured(&r)) {
+        report.findings.extend(agents_needs::look(&config));
+    }
     let missing = report.missing().count();
     let text = match args.json {
         true => foureyes_display::status::json(&report),
@@ -122,10 +127,15 @@ pub(super) fn doctor(place: &Place, args: &DoctorArgs) -> Result<ExitCode, CliEr
     }
 }
 
+/// The configuration of a repository, else the default.
+fn configured(repository: &Path) -> Result<foureyes_config::Config, CliError> {
+    let source = ConfigSource::resolve(None, Some(repository)).unwrap_or(ConfigSource::Embedded("default"));
+    Ok(trust::Candidate::read(&source)?.config)
+}
+
 /// Tries the wall, and the suite once on the tip of the target branch in the gate sandbox.
 fn suite(root: &StateRoot, repository: &Path) -> Result<ExitCode, CliError> {
-    let source = ConfigSource::resolve(None, Some(repository)).unwrap_or(ConfigSource::Embedded("default"));
-    let config = trust::Candidate::read(&source)?.config;
+    let config = configured(repository)?;
     let state = StateRoot::at(&root.path().join(format!("doctor-{}", std::process::id()))).of(repository);
     state.create()?;
     let start = Start {
@@ -135,6 +145,7 @@ fn suite(root: &StateRoot, repository: &Path) -> Result<ExitCode, CliError> {
         config,
         source: String::new(),
         plays: std::collections::BTreeMap::new(),
+        prompts: crate::prompts::PromptFiles::default(),
         advisory: false,
         binary: std::env::current_exe()
             .map_err(|e| CliError::new(Exit::Internal, "cannot find the program's own file").because(&e))?,

@@ -1,6 +1,6 @@
 //! What arrives on a role's socket besides tool calls: git and signatures.
 
-use super::push;
+use super::{push, questions};
 use async_trait::async_trait;
 use foureyes_actors::core::CoreHandle;
 use foureyes_config::sections::limits::RateKind;
@@ -9,16 +9,19 @@ use foureyes_model::proxy::Proxy;
 use foureyes_policies::{features::Features, push as rules};
 use foureyes_ports::{
     governance::Draft,
+    hook::deny,
     vcs::{self, Permit, PushLimits, PushOutcome, PushRequest, RefUpdate, Refusal, Vcs, Visible},
 };
 use foureyes_protocol::{
     Address, Code, FeatureId, PrincipalId, Priority, Reason,
     body::{Pushed, Refused, Signed},
 };
+use foureyes_session::agent::claude_terminal::ClaudeTerminalBackend;
 use foureyes_vcs::openpgp::{
     answer, payload,
     wire::{Answer, SignRequest, Verb, VerifyRequest, serve_sign, serve_verify},
 };
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::{net::UnixStream, runtime::Handle};
 
@@ -37,6 +40,8 @@ pub struct Channels {
     runtime: Handle,
     /// The way to the model, where any role has one.
     proxy: Option<Proxy>,
+    /// Programs in terminals, whose hooks tell what they do.
+    terminals: ClaudeTerminalBackend,
 }
 
 /// The lock of a branch, given back when dropped: also by a push that fails after it was judged.
@@ -61,8 +66,13 @@ struct Accepted<'a> {
 
 impl Channels {
     /// Handlers over this core; blocking work asks it through `runtime`.
-    pub fn new(core: CoreHandle, runtime: Handle, proxy: Option<Proxy>) -> Self {
-        Self { core, runtime, proxy }
+    pub fn new(
+        core: CoreHandle,
+        runtime: Handle,
+        proxy: Option<Proxy>,
+        terminals: ClaudeTerminalBackend,
+    ) -> Self {
+        Self { core, runtime, proxy, terminals }
     }
 
     /// Serves one push on a thread that may block: one at a time, under the lock of its branch.
@@ -314,6 +324,15 @@ impl ChannelHandlers for Channels {
         });
         if let Err(error) = served.await {
             tracing::error!(%error, "a git connection's thread died");
+        }
+    }
+
+    async fn hook(&self, role: &PrincipalId, event: &str, payload: Value) -> Value {
+        self.terminals.hook(role, event, &payload);
+        let facts = &self.core.context().facts;
+        match facts.roster.family(role) {
+            Some(family) => questions::hook(role, family, &facts.paths, &payload),
+            None => deny(event, "there is no such role"),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use foureyes_actors::core::CoreHandle;
+use foureyes_model::fetch::{FetchError, Fetcher};
 use foureyes_policies::features::Push;
 use foureyes_ports::{
-    governance::{Draft, Governance, InboxItem, Receipt},
+    governance::{Draft, Fetched, Governance, InboxItem, Receipt},
     text::clean_lines,
     view::{FeatureView, View},
 };
@@ -23,6 +24,8 @@ const LINES: usize = 20_000;
 /// The governance port over the core.
 pub struct CoreGovernance {
     core: CoreHandle,
+    /// The way to web pages of accepted hosts, or why there is none.
+    fetcher: Result<Fetcher, String>,
     /// Who has read the diff of which content: an approval without reading is refused.
     read: Mutex<HashSet<(PrincipalId, FeatureId, Digest)>>,
     /// Bytes of the present second, by channel.
@@ -32,7 +35,10 @@ pub struct CoreGovernance {
 impl CoreGovernance {
     /// A port over this core.
     pub fn new(core: CoreHandle) -> Self {
-        Self { core, read: Mutex::default(), bytes: Mutex::default() }
+        let hosts = &core.context().facts.config.model.fetch_hosts;
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let fetcher = Fetcher::new(hosts, &variable).map_err(|e| e.to_string());
+        Self { core, fetcher, read: Mutex::default(), bytes: Mutex::default() }
     }
 
     /// The core.
@@ -43,6 +49,26 @@ impl CoreGovernance {
     fn newest_push(&self, feature: &FeatureId) -> Result<Push, Reason> {
         let none = || Reason::new(Code::NotAsked, format!("{feature} does not exist or has no push yet"));
         self.core.features().by_id.get(feature).and_then(|f| f.push.clone()).ok_or_else(none)
+    }
+
+    /// The spec with this digest, as it stands in the ledger.
+    fn spec(&self, digest: &Digest) -> Option<String> {
+        let features = self.core.features();
+        let found = features.by_id.values().filter_map(|f| f.spec.as_ref()).find(|s| s.content == *digest)?;
+        let spec = &found.spec;
+        let list = |name: &str, items: &[String]| match items {
+            [] => String::new(),
+            items => format!("{name}: {}\n", items.join(", ")),
+        };
+        let (kind, risk, by) = (spec.kind, spec.risk, &found.by);
+        let mut out = format!("# {}\n\nkind: {kind}\nrisk: {risk}\nby: {by}\n", spec.title);
+        out += &list("paths", &spec.paths);
+        out += &list("characterisation", &spec.characterisation);
+        out += &list("removes", &spec.removes);
+        if let Some(commit) = &spec.reverts {
+            out += &format!("reverts: {commit}\n");
+        }
+        Some(text(format!("{out}\n{}\n", spec.text).as_bytes()))
     }
 
     /// "I approve" of somebody who never opened the diff is refused.
@@ -152,12 +178,34 @@ impl Governance for CoreGovernance {
             .artifacts
             .get(digest)
             .map_err(|e| Reason::new(Code::Broken, e.to_string()))?;
-        let bytes =
-            bytes.ok_or_else(|| Reason::new(Code::NotAsked, format!("there is no evidence {digest}")))?;
+        let Some(bytes) = bytes else {
+            let none = || Reason::new(Code::NotAsked, format!("there is no evidence {digest}"));
+            return self.spec(digest).ok_or_else(none);
+        };
         match foureyes_protocol::testrun::TestReport::from_bytes(&bytes) {
             Ok(report) => Ok(text(serde_json::to_string_pretty(&report).unwrap_or_default().as_bytes())),
             Err(_) => Ok(text(&bytes)),
         }
+    }
+
+    async fn fetch(&self, role: &PrincipalId, url: &str) -> Result<Fetched, Reason> {
+        let refuse = |e: &FetchError| Reason::new(Code::WebHost, e.to_string());
+        let fetcher = self.fetcher.as_ref().map_err(|e| Reason::new(Code::WebHost, e.clone()))?;
+        self.core.may_act(role).await?;
+        let page = fetcher.get(url).await.map_err(|e| refuse(&e))?;
+        let text = text(page.text.as_bytes());
+        let record = foureyes_protocol::body::Fetched {
+            role: role.clone(),
+            url: page.url.clone(),
+            status: page.status,
+            bytes: page.bytes,
+            content: Digest::of(text.as_bytes()),
+        };
+        let draft = Draft::new(foureyes_protocol::Address::system(), record);
+        let draft = Draft { priority: foureyes_protocol::Priority::Low, ..draft };
+        let draft = Draft { labels: [foureyes_protocol::Label::Web].into(), ..draft };
+        self.core.say_all(vec![draft]).await?;
+        Ok(Fetched { url: page.url, status: page.status, text })
     }
 
     fn team(&self) -> Vec<(PrincipalId, Family)> {

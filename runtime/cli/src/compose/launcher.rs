@@ -4,7 +4,7 @@ use super::{
     Tools,
     conversation::{Conversation, Conversations},
     models::Models,
-    program::{Drive, Program, Wanted},
+    program::{CLAUDE_DIR, Drive, Program, Wanted},
     questions,
 };
 use crate::state::StateDir;
@@ -13,7 +13,7 @@ use foureyes_actors::{
     context::Context,
     role::{Launcher, Order, Started},
 };
-use foureyes_config::sections::roster::Backend;
+use foureyes_config::sections::roster::{Backend, ClaudeMode};
 use foureyes_gateway::Gateway;
 use foureyes_ports::{
     backend::{AgentBackend, AgentStart, Ask, PromptId, Size, Transport},
@@ -22,7 +22,12 @@ use foureyes_ports::{
 };
 use foureyes_protocol::{Family, MessageId, PrincipalId};
 use foureyes_session::{
-    agent::{LineProtocol, PipeBackend, PtyBackend, PtyOptions, claude::Claude},
+    agent::{
+        LineProtocol, PipeBackend, PtyBackend, PtyOptions,
+        acp::Acp,
+        claude::Claude,
+        claude_terminal::{self, ClaudeTerminalBackend, ClaudeTerminalOptions},
+    },
     sandbox::Spawner,
 };
 use std::{
@@ -62,6 +67,7 @@ pub(super) struct Inner {
     spawner: Spawner,
     scripted: PtyBackend,
     command: PtyBackend,
+    terminal: ClaudeTerminalBackend,
     /// The gateway, once the core is there to stand behind it.
     gateway: watch::Sender<Option<Gateway>>,
     sockets: Mutex<HashMap<PrincipalId, tokio::task::JoinHandle<()>>>,
@@ -75,6 +81,11 @@ impl SandboxLauncher {
         self.0.gateway.send_replace(Some(gateway));
     }
 
+    /// The terminals, to whom their programs' hooks are told.
+    pub(super) fn terminals(&self) -> ClaudeTerminalBackend {
+        self.0.terminal.clone()
+    }
+
     /// A launcher; agents start when [`SandboxLauncher::open`] was called.
     pub(super) fn new(
         state: StateDir,
@@ -85,7 +96,14 @@ impl SandboxLauncher {
         let scrollback = context.facts.config.agents.terminal.scrollback as usize;
         let scripted = PtyOptions { scrollback, ..PtyOptions::scripted() };
         let command = PtyOptions { scrollback, ..PtyOptions::command() };
+        let roles = state.clone();
+        let terminal = ClaudeTerminalBackend::new(
+            spawner.clone(),
+            ClaudeTerminalOptions { scrollback, ..ClaudeTerminalOptions::default() },
+            move |role| roles.role_home(role).join(CLAUDE_DIR),
+        );
         Self(Arc::new(Inner {
+            terminal,
             conversations: Conversations::below(state.roles()),
             state,
             plays: outfit.plays,
@@ -125,6 +143,7 @@ impl Inner {
             binds.extend(self.tools.0.iter().cloned());
             env.splice(0..0, self.tools.1.iter().cloned().map(with_own_programs));
         }
+        binds.extend(self.reading_bind(role));
         let agents = &config.agents;
         let spec = SandboxSpec {
             owner: role.clone(),
@@ -220,6 +239,7 @@ impl Launcher for SandboxLauncher {
         let prepared = tokio::task::spawn_blocking(move || -> Result<_, String> {
             let (spec, program) = this.spec(&id, order)?;
             this.ensure_clone(&id, &spec.work)?;
+            this.refresh_reading(&id)?;
             this.sandbox.prepare(&spec).map_err(|e| e.to_string())?;
             if let Some(dir) = &spec.socket_dir {
                 this.serve(&id, dir, gateway)?;
@@ -260,6 +280,22 @@ impl Launcher for SandboxLauncher {
         config.agents.lazy && !matches!(backend, Some(Backend::Scripted { .. } | Backend::Command { .. }))
     }
 
+    fn has_model(&self, role: &PrincipalId) -> bool {
+        let config = &self.0.context.facts.config;
+        let backend = config.role(role).map(|r| config.backend(r));
+        matches!(backend, Some(Backend::Claude { .. } | Backend::Acp { .. }))
+    }
+
+    async fn refresh(&self, role: &PrincipalId) {
+        let (this, id) = (self.0.clone(), role.clone());
+        let refreshed = tokio::task::spawn_blocking(move || this.refresh_reading(&id)).await;
+        match refreshed {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => tracing::warn!(%role, %why, "what a role reads was not refreshed"),
+            Err(error) => tracing::error!(%role, %error, "what a role reads was not refreshed"),
+        }
+    }
+
     async fn answer(&self, role: &PrincipalId, ask: &Ask) -> String {
         let facts = &self.0.context.facts;
         match (self.0.gateway().await, facts.roster.family(role)) {
@@ -275,9 +311,24 @@ impl Launcher for SandboxLauncher {
         let look = move || {
             let kept = this.conversations.get(role.as_str())?;
             let transcript = this.transcript(&role, &kept);
-            transcript.exists().then(|| transcript.was_seen(prompt).ok()).flatten()
+            if !transcript.exists() {
+                return None;
+            }
+            let config = this.state.role_home(&role).join(CLAUDE_DIR);
+            match this.in_terminal(&role) {
+                true => Some(claude_terminal::was_seen(&config, Path::new("/work"), kept.id, prompt)),
+                false => transcript.was_seen(prompt).ok(),
+            }
         };
         tokio::task::spawn_blocking(look).await.ok().flatten()
+    }
+
+    fn conversed(&self, role: &PrincipalId, id: &str) {
+        let kept = self.0.conversations.get(role.as_str()).unwrap_or_default();
+        let now = Conversation { foreign: Some(id.to_owned()), ..kept };
+        if let Err(error) = self.0.conversations.keep(role.as_str(), &now) {
+            tracing::warn!(%role, %error, "a conversation's id was not kept");
+        }
     }
 
     fn transcript_bytes(&self, role: &PrincipalId) -> Option<u64> {
@@ -287,10 +338,23 @@ impl Launcher for SandboxLauncher {
 }
 
 impl Inner {
+    /// Whether a role's program shows its own screen.
+    fn in_terminal(&self, role: &PrincipalId) -> bool {
+        let config = &self.context.facts.config;
+        let backend = config.role(role).map(|r| config.backend(r));
+        matches!(backend, Some(Backend::Claude { mode: ClaudeMode::Terminal, .. }))
+    }
+
     fn back_end(&self, drive: Drive) -> Box<dyn AgentBackend> {
         match drive {
             Drive::Scripted => Box::new(self.scripted.clone()),
             Drive::Command => Box::new(self.command.clone()),
+            Drive::ClaudeTerminal => Box::new(self.terminal.clone()),
+            Drive::Acp(order) => {
+                let protocol =
+                    move |_: &AgentStart| -> Box<dyn LineProtocol> { Box::new(Acp::new(order.clone())) };
+                Box::new(PipeBackend::new(self.spawner.clone(), "acp", protocol))
+            }
             Drive::Claude(order) => {
                 let clock = self.context.ports.clock.clone();
                 let protocol = move |_: &AgentStart| -> Box<dyn LineProtocol> {

@@ -8,6 +8,7 @@ mod models;
 mod program;
 mod push;
 mod questions;
+mod reading;
 mod recover;
 mod trial;
 
@@ -17,17 +18,17 @@ use models::Models;
 pub use governance::CoreGovernance;
 pub use trial::{Trial, trial};
 
-use crate::state::StateDir;
+use crate::{
+    prompts::{PromptFiles, RolePrompts},
+    state::StateDir,
+};
 use foureyes_actors::{
     context::{Context, Facts, Ports, RefGuard},
     core::{Core, CoreError, CoreHandle, Settings},
     journal::{Journal, ReplayError},
     meter::Meter,
 };
-use foureyes_config::{
-    Config, PathRules,
-    prompts::{self, Parts},
-};
+use foureyes_config::{Config, PathRules};
 use foureyes_gates::{Runner as GateRunnerAdapter, Settings as GateSettings};
 use foureyes_gateway::Gateway;
 use foureyes_ledger::{
@@ -68,6 +69,8 @@ pub struct Start {
     pub source: String,
     /// The accepted plays that are not built in: name and text.
     pub plays: BTreeMap<String, String>,
+    /// The accepted parts of prompts that are not built in, and the project's own instructions.
+    pub prompts: PromptFiles,
     /// Whether to run without a wall, as the user asked.
     pub advisory: bool,
     /// The multi-call binary.
@@ -420,13 +423,8 @@ async fn first_record(context: &Context, keys: &[KeyEvent], source: &str) -> Res
 
 /// Writes prompts out of the accepted configuration.
 fn prompts(start: &Start, target: &str) -> Prompts {
-    let (config, parts) = (start.config.clone(), Parts::built_in());
-    let (repository, target) = (start.name.clone(), target.to_owned());
-    Arc::new(move |role| {
-        let facts = prompts::Facts { repository: &repository, target: &target };
-        let prompt = prompts::assemble(&config, role, &parts, &BTreeMap::new(), &facts);
-        prompt.map(|p| p.text).map_err(|e| e.to_string())
-    })
+    let prompts = RolePrompts::new(start.config.clone(), start.prompts.clone(), &start.name, target);
+    Arc::new(move |role| prompts.prompt_for(role))
 }
 
 type Tools = (Vec<Bind>, Vec<(String, String)>);
@@ -450,7 +448,7 @@ fn start_core(
     let core = Core::start(settings)?;
     let governance = Arc::new(CoreGovernance::new(core.handle.clone()));
     let runtime = tokio::runtime::Handle::current();
-    let handlers = Arc::new(channels::Channels::new(core.handle.clone(), runtime, proxy));
+    let handlers = Arc::new(channels::Channels::new(core.handle.clone(), runtime, proxy, launcher.terminals()));
     launcher.open(Gateway::new(governance.clone(), handlers, policy));
     Ok((core, governance))
 }

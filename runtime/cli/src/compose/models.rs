@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 pub(super) struct Models {
     /// The proxy.
     pub proxy: Proxy,
+    provider: Provider,
     _stand_in: Option<Arc<Serving>>,
 }
 
@@ -66,12 +67,48 @@ impl Models {
         let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
         let settings = Settings::new(&model, &variable, &home).map_err(|e| other(&e))?;
         let proxy = Proxy::new(settings, meter.clone(), clock.clone(), entropy).map_err(|e| other(&e))?;
-        Ok(Some(Self { proxy, _stand_in: stand_in }))
+        Ok(Some(Self { proxy, provider: model.provider, _stand_in: stand_in }))
     }
 
-    /// Base URL and token of a role whose sandbox forwards this loopback port to its socket.
-    pub(super) fn door(&self, role: &PrincipalId, port: u16) -> (String, String) {
-        (format!("http://127.0.0.1:{port}{}", Proxy::path(role)), self.proxy.token(role))
+    /// The door of a role whose sandbox forwards this loopback port to its socket.
+    pub(super) fn door(&self, role: &PrincipalId, port: u16) -> Door {
+        let url = format!("http://127.0.0.1:{port}{}", Proxy::path(role));
+        Door { url, token: self.proxy.token(role), provider: self.provider }
+    }
+}
+
+/// Where a role's program finds its model.
+pub(super) struct Door {
+    /// The base URL.
+    pub url: String,
+    /// What it shows there; good for nothing else.
+    pub token: String,
+    provider: Provider,
+}
+
+impl Door {
+    /// Names the door as the CLI wants it for a cloud provider's API.
+    pub(super) fn adapt(&self, env: &mut Vec<(String, String)>) {
+        let region = |name: &str, usual: &str| env::var(name).unwrap_or_else(|_| usual.to_owned());
+        let own: Vec<(&str, String)> = match self.provider {
+            Provider::Anthropic | Provider::StandIn => return,
+            Provider::Bedrock => vec![
+                ("CLAUDE_CODE_USE_BEDROCK", "1".to_owned()),
+                ("ANTHROPIC_BEDROCK_BASE_URL", self.url.clone()),
+                ("AWS_BEARER_TOKEN_BEDROCK", self.token.clone()),
+                ("AWS_REGION", region("AWS_REGION", "us-east-1")),
+            ],
+            Provider::Vertex => vec![
+                ("CLAUDE_CODE_USE_VERTEX", "1".to_owned()),
+                ("CLAUDE_CODE_SKIP_VERTEX_AUTH", "1".to_owned()),
+                ("ANTHROPIC_VERTEX_BASE_URL", format!("{}/v1", self.url)),
+                ("ANTHROPIC_VERTEX_PROJECT_ID", region("ANTHROPIC_VERTEX_PROJECT_ID", "")),
+                ("CLOUD_ML_REGION", region("CLOUD_ML_REGION", "global")),
+                ("ANTHROPIC_CUSTOM_HEADERS", format!("x-api-key:{}", self.token)),
+            ],
+        };
+        env.retain(|(name, _)| !matches!(name.as_str(), "ANTHROPIC_BASE_URL" | "ANTHROPIC_API_KEY"));
+        env.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }
 }
 

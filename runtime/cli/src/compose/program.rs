@@ -4,8 +4,13 @@ use super::{conversation::Conversation, launcher::Inner};
 use foureyes_config::sections::roster::{Backend, ClaudeMode};
 use foureyes_ports::{backend::Transport, sandbox::Bind};
 use foureyes_protocol::{Family, PrincipalId};
-use foureyes_session::agent::claude::{ClaudeLaunch, ClaudeOrder, Transcript, tools_of};
+use foureyes_session::agent::{
+    acp::AcpOrder,
+    claude::{ClaudeLaunch, ClaudeOrder, Transcript, tools_of},
+    claude_terminal::{TerminalPlan, configure},
+};
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -19,6 +24,8 @@ const HOME: &str = "/home/agent";
 pub(super) const CLAUDE_DIR: &str = ".claude-agent";
 /// Where the CLI is shown inside.
 const CLAUDE: &str = "/opt/agents/claude";
+/// Where another agent's native program is shown inside.
+const PROGRAM: &str = "/opt/agents/program";
 /// What the runtime gives a role to read: its prompt.
 const ROLE_DIR: &str = "/opt/agents/role";
 const PROMPT: &str = "prompt.md";
@@ -44,6 +51,8 @@ pub(super) enum Drive {
     Scripted,
     Command,
     Claude(ClaudeOrder),
+    ClaudeTerminal,
+    Acp(AcpOrder),
 }
 
 /// What is asked for.
@@ -68,9 +77,10 @@ impl Inner {
             Backend::Claude { model, mode: ClaudeMode::Structured, args } => {
                 self.claude(wanted, model.as_deref(), args)?
             }
-            Backend::Claude { mode: ClaudeMode::Terminal, .. } | Backend::Acp { .. } => {
-                return Err(format!("the back end of {} cannot be started by this version", wanted.role));
+            Backend::Claude { model, mode: ClaudeMode::Terminal, args } => {
+                self.claude_terminal(wanted, model.as_deref(), args)?
             }
+            Backend::Acp { argv, env, model } => self.acp(wanted, argv, env, model.as_deref())?,
         };
         program.env.push(("AGENTS_ROLE".to_owned(), wanted.role.to_string()));
         let shown = &self.context.facts.config.sandbox.read_only;
@@ -117,19 +127,118 @@ impl Inner {
             extra_args: args.to_vec(),
             max_retries: RETRIES,
         };
-        let (url, token) = models.door(role, PROXY_PORT);
+        let door = models.door(role, PROXY_PORT);
+        let mut env = launch.environment(&door.url, &door.token, &format!("{HOME}/{CLAUDE_DIR}"));
+        door.adapt(&mut env);
         Ok(Program {
             argv: launch.argv(),
-            env: launch.environment(&url, &token, &format!("{HOME}/{CLAUDE_DIR}")),
-            binds: vec![
-                Bind { host: self.claude_copy()?, inside: PathBuf::from(CLAUDE), writable: false },
-                Bind { host, inside: PathBuf::from(ROLE_DIR), writable: false },
-            ],
+            env,
+            binds: self.claude_binds(host)?,
             transport: Transport::Pipes,
             forward_port: Some(PROXY_PORT),
             drive: Drive::Claude(launch.order()),
             conversation: Some((conversation, resume)),
         })
+    }
+
+    fn claude_binds(&self, shown: PathBuf) -> Result<Vec<Bind>, String> {
+        Ok(vec![
+            Bind { host: self.claude_copy()?, inside: PathBuf::from(CLAUDE), writable: false },
+            Bind { host: shown, inside: PathBuf::from(ROLE_DIR), writable: false },
+        ])
+    }
+
+    fn claude_terminal(
+        &self,
+        wanted: &Wanted<'_>,
+        model: Option<&str>,
+        args: &[String],
+    ) -> Result<Program, String> {
+        let role = wanted.role;
+        let models = self.models.as_ref().ok_or("there is no way to a model")?;
+        let (conversation, resume) = self.open_claude(wanted)?;
+        let host = wanted.dir.join("shown");
+        write(&host, PROMPT, &(self.prompts)(role)?)?;
+        let tools: Vec<String> = tools_of(wanted.family).iter().map(|t| (*t).to_owned()).collect();
+        let door = models.door(role, PROXY_PORT);
+        let plan = TerminalPlan {
+            program: PathBuf::from(CLAUDE),
+            config_dir: Path::new(HOME).join(CLAUDE_DIR),
+            work: PathBuf::from("/work"),
+            name: role.to_string(),
+            session: conversation.id,
+            base_url: door.url.clone(),
+            token: door.token.clone(),
+            model: model.map(str::to_owned),
+            allow: tools.iter().cloned().chain(["mcp__rt".to_owned()]).collect(),
+            tools,
+            prompt_file: Some(Path::new(ROLE_DIR).join(PROMPT)),
+            walled: !self.context.facts.advisory,
+            args: args.to_vec(),
+        };
+        let home = self.state.role_home(role);
+        fs::create_dir_all(&home).map_err(|e| format!("{}: {e}", home.display()))?;
+        let mut ready = configure(&plan, &home.join(CLAUDE_DIR)).map_err(|e| e.to_string())?;
+        door.adapt(&mut ready.env);
+        Ok(Program {
+            argv: ready.argv,
+            env: ready.env,
+            binds: self.claude_binds(host)?,
+            transport: Transport::Pty,
+            forward_port: Some(PROXY_PORT),
+            drive: Drive::ClaudeTerminal,
+            conversation: Some((conversation, resume && ready.resumes)),
+        })
+    }
+
+    fn acp(
+        &self,
+        wanted: &Wanted<'_>,
+        argv: &[String],
+        env: &BTreeMap<String, String>,
+        model: Option<&str>,
+    ) -> Result<Program, String> {
+        let role = wanted.role;
+        let models = self.models.as_ref().ok_or("there is no way to a model")?;
+        let opened =
+            self.conversations.open(role.as_str(), wanted.anew, self.session_id(), |k| k.foreign.is_some());
+        let (conversation, resume) = opened.map_err(|e| format!("the conversation of {role}: {e}"))?;
+        let door = models.door(role, PROXY_PORT);
+        let own = [("ANTHROPIC_BASE_URL", door.url.as_str()), ("ANTHROPIC_API_KEY", door.token.as_str())];
+        let mut all: Vec<_> = own.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        all.extend(env.iter().map(|(k, v)| (k.clone(), v.clone())));
+        let order = AcpOrder {
+            instructions: (self.prompts)(role)?,
+            model: model.map(str::to_owned),
+            resume: conversation.foreign.clone().filter(|_| resume),
+        };
+        let (argv, binds) = self.unreadable(argv)?;
+        Ok(Program {
+            argv,
+            env: all,
+            binds,
+            transport: Transport::Pipes,
+            forward_port: Some(PROXY_PORT),
+            drive: Drive::Acp(order),
+            conversation: Some((conversation, resume)),
+        })
+    }
+
+    /// A native program is started from a file that nobody inside can read, so that its tools cannot
+    /// write into its pipe. A script's interpreter cannot be hidden so.
+    fn unreadable(&self, argv: &[String]) -> Result<(Vec<String>, Vec<Bind>), String> {
+        let Some((program, rest)) = argv.split_first() else { return Ok((Vec::new(), Vec::new())) };
+        if !crate::claude::is_native(Path::new(program)) {
+            return Ok((argv.to_vec(), Vec::new()));
+        }
+        let host = self.copy(Path::new(program))?;
+        let bind = Bind { host, inside: PathBuf::from(PROGRAM), writable: false };
+        Ok((std::iter::once(PROGRAM.to_owned()).chain(rest.iter().cloned()).collect(), vec![bind]))
+    }
+
+    fn copy(&self, program: &Path) -> Result<PathBuf, String> {
+        foureyes_session::sandbox::unreadable_copy(program, &self.state.sandbox().join("programs"))
+            .map_err(|e| e.to_string())
     }
 
     fn open_claude(&self, wanted: &Wanted<'_>) -> Result<(Conversation, bool), String> {
@@ -149,8 +258,7 @@ impl Inner {
     fn claude_copy(&self) -> Result<PathBuf, String> {
         let program = crate::claude::find(self.context.facts.config.agents.claude_program.as_deref());
         let program = program.map_err(|e| format!("{e}; install it: {}", crate::claude::INSTALL))?;
-        foureyes_session::sandbox::unreadable_copy(&program, &self.state.sandbox().join("programs"))
-            .map_err(|e| e.to_string())
+        self.copy(&program)
     }
 }
 

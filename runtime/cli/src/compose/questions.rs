@@ -4,15 +4,19 @@
 use foureyes_config::PathRules;
 use foureyes_gateway::Gateway;
 use foureyes_policies::agent_tools::{ToolUse, judge};
-use foureyes_ports::backend::Ask;
+use foureyes_ports::{
+    backend::Ask,
+    hook::{deny, pass},
+};
 use foureyes_protocol::{Family, PrincipalId, Reason};
-use foureyes_session::agent::claude::{CAN_USE_TOOL, HOOK_CALLBACK, MCP_MESSAGE};
+use foureyes_session::agent::{
+    acp::REQUEST_PERMISSION,
+    claude::{CAN_USE_TOOL, HOOK_CALLBACK, MCP_MESSAGE},
+};
 use serde_json::{Value, json};
 
-/// Kind of an ask of agents that speak the Agent Client Protocol.
-const REQUEST_PERMISSION: &str = "request_permission";
-/// The hook that is asked before a tool runs.
-const BEFORE: &str = "PreToolUse";
+/// The hooks that are asked before a tool runs.
+const BEFORE: [&str; 2] = ["PreToolUse", "PermissionRequest"];
 
 /// Answers a question of a role's program.
 pub(super) async fn answer(
@@ -35,17 +39,15 @@ pub(super) async fn answer(
 
 /// What a hook of an agent's program is answered: an object without a decision lets things pass.
 pub(super) fn hook(role: &PrincipalId, family: Family, paths: &PathRules, input: &Value) -> Value {
-    if input["hook_event_name"] != BEFORE {
-        return json!({});
+    let event = input["hook_event_name"].as_str().unwrap_or_default();
+    if !BEFORE.contains(&event) {
+        return pass();
     }
     match judged(family, paths, &input["tool_name"], &input["tool_input"]) {
-        Ok(()) => json!({}),
+        Ok(()) => pass(),
         Err(reason) => {
             tracing::info!(%role, %reason, "a tool use was refused");
-            json!({"hookSpecificOutput": {
-                "hookEventName": BEFORE, "permissionDecision": "deny",
-                "permissionDecisionReason": reason.to_string(),
-            }})
+            deny(event, &reason.to_string())
         }
     }
 }

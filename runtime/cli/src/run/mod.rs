@@ -9,6 +9,7 @@ mod plan;
 pub mod sinks;
 
 use crate::{
+    agents_needs,
     args::{RunArgs, TierArg},
     compose::{ComposeError, Runtime, Start},
     error::CliError,
@@ -89,6 +90,8 @@ pub fn prepare(args: &RunArgs) -> Result<Prepared, CliError> {
         &mut |prompt, decision| crate::confirm::confirm(&state, prompt, decision, now),
         now,
     )?;
+    let mut machine = machine;
+    machine.findings.extend(agents_needs::ensure(&accepted.config, args.fix)?);
     Ok(Prepared { state, accepted, repository, demo: builtin.is_some(), machine })
 }
 
@@ -127,6 +130,7 @@ pub async fn live(args: &RunArgs, prepared: Prepared) -> Result<ExitCode, CliErr
         config: config.clone(),
         source: prepared.accepted.source.clone(),
         plays: prepared.accepted.plays.clone(),
+        prompts: prepared.accepted.prompts.clone(),
         advisory: args.tier == Some(TierArg::Advisory),
         binary: std::env::current_exe()
             .map_err(|e| CliError::new(Exit::Internal, "cannot find the program's own file").because(&e))?,
@@ -259,6 +263,7 @@ fn banner(prepared: &Prepared, runtime: &Runtime, view: &View, began: Instant) -
         tier: runtime.tier.to_string(),
         self_test: runtime.walls.clone(),
         roles: started,
+        asleep: view.roles.len() - started,
         roles_up_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         records: view.records,
         head: view.head,

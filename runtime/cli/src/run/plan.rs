@@ -1,7 +1,8 @@
 //! `agents run --dry-run`: who would be asked what, and about how much it takes.
 
 use super::Prepared;
-use crate::{args::RunArgs, error::CliError, exit::Exit};
+use crate::{agents_needs::has_models, args::RunArgs, error::CliError, exit::Exit};
+use foureyes_config::{Config, sections::model::Provider};
 use foureyes_protocol::Family;
 use std::process::ExitCode;
 
@@ -27,15 +28,29 @@ pub fn dry_run(args: &RunArgs, prepared: &Prepared) -> Result<ExitCode, CliError
     Ok(Exit::Ok.into())
 }
 
+/// Who pays for a feature, and what keeps it bounded.
+fn cost(config: &Config) -> String {
+    if !has_models(config) {
+        return "no model is asked, so it costs nothing".to_owned();
+    }
+    if config.model.provider == Provider::StandIn {
+        return "a stand-in plays the model, so it costs nothing".to_owned();
+    }
+    match config.model.budgets.feature {
+        Some(usd) => format!("at most {usd} USD for its model turns (model.budgets.feature)"),
+        None => "its model turns are paid to your provider (no `model.budgets.feature` bounds them; \
+                 `agents costs` tells what earlier features took)"
+            .to_owned(),
+    }
+}
+
 /// How many sign-offs a feature is expected to take with this roster.
 pub(super) fn expected(prepared: &Prepared) -> String {
     let config = &prepared.accepted.config;
     let has = |family: Family| config.roles.iter().any(|r| r.family == family);
     let spec = if has(Family::Planner) { "a planner" } else { "you" };
     let (lines, files) = (config.four_eyes.lines, config.four_eyes.files);
-    let paid = config.roles.iter().any(|r| matches!(config.backend(r).kind(), "claude" | "acp"));
-    let cost =
-        if paid { "model turns are paid to your provider" } else { "no model is asked, so it costs nothing" };
+    let cost = cost(config);
     format!(
         "a feature takes a spec by {spec}, one sign-off of its tests, then of its change: one up to {lines} lines and {files} files, above that two and two more of its verification; {cost}"
     )

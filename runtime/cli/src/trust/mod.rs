@@ -2,6 +2,7 @@
 //! else; it is read from the accepted copy, never from a work tree that agents or strangers write.
 
 mod instructions;
+mod prompts;
 mod review;
 mod source;
 mod store;
@@ -10,11 +11,12 @@ mod store;
 mod tests;
 
 pub use instructions::{Instructions, differences, instructions};
+pub use prompts::{PartFolder, check as check_prompts, texts};
 pub use review::Review;
 pub use source::{Candidate, ConfigSource, REPOSITORY_CONFIG};
 pub use store::{Acceptance, load, mark_recorded, save};
 
-use crate::{error::CliError, exit::Exit, state::StateDir, terminal::Prompt};
+use crate::{error::CliError, exit::Exit, prompts::PromptFiles, state::StateDir, terminal::Prompt};
 use foureyes_config::Config;
 use foureyes_protocol::{Digest, body::ConfigAccepted};
 use std::collections::BTreeMap;
@@ -30,6 +32,8 @@ pub struct Accepted {
     pub source: String,
     /// The plays that are not built in: name and text.
     pub plays: BTreeMap<String, String>,
+    /// The parts of prompts that are not built in, and the project's own instructions.
+    pub prompts: PromptFiles,
     /// The record that the ledger lacks yet; call [`mark_recorded`] once it has it.
     pub new_acceptance: Option<ConfigAccepted>,
 }
@@ -44,6 +48,7 @@ impl Accepted {
             config: kept.config,
             source: kept.source,
             plays: kept.plays,
+            prompts: kept.prompts,
         }
     }
 }

@@ -2,10 +2,17 @@
 
 use super::{
     instructions::{Instructions, differences, instructions},
+    prompts,
     source::{Candidate, ConfigSource},
     store::{self, Acceptance},
 };
-use crate::{error::CliError, exit::Exit, state::StateDir, terminal::Prompt};
+use crate::{
+    error::CliError,
+    exit::Exit,
+    prompts::{PromptFiles, RolePrompts},
+    state::StateDir,
+    terminal::Prompt,
+};
 use foureyes_config::trust::{TrustChange, describe};
 use foureyes_ports::text::clean_text;
 use foureyes_protocol::Digest;
@@ -19,9 +26,11 @@ const LONGEST: usize = 160;
 pub struct Review {
     candidate: Candidate,
     instructions: Instructions,
+    prompts: PromptFiles,
     before: Option<Acceptance>,
     changes: Vec<TrustChange>,
     plays: Vec<String>,
+    told: Vec<String>,
     steering: Vec<String>,
 }
 
@@ -32,15 +41,27 @@ impl Review {
     /// [`Exit::Config`] with every mistake; a file that cannot be read.
     pub fn of(state: &StateDir, source: &ConfigSource) -> Result<Self, CliError> {
         let candidate = Candidate::read(source)?;
-        let instructions = instructions(state.repository())?;
+        let repository = state.repository();
+        let instructions = instructions(repository)?;
+        let texts = prompts::texts(repository, &instructions)?;
+        let files = candidate.prompts.files(Some(repository), texts);
+        prompts::check(&RolePrompts::here(candidate.config.clone(), files.clone(), Some(repository)))?;
         let before = store::load(state)?;
         let changes = describe(before.as_ref().map(|b| &b.config), &candidate.config);
         let (no_plays, none) = (std::collections::BTreeMap::new(), Instructions::new());
         let old_plays = before.as_ref().map_or(&no_plays, |b| &b.plays);
         let plays = candidate.plays.iter().filter(|(name, text)| old_plays.get(*name) != Some(text));
         let plays = plays.map(|(name, text)| format!("{name}: {} lines", text.lines().count())).collect();
-        let steering = differences(before.as_ref().map_or(&none, |b| &b.instructions), &instructions);
-        Ok(Self { candidate, instructions, before, changes, plays, steering })
+        let mut steering = differences(before.as_ref().map_or(&none, |b| &b.instructions), &instructions);
+        // Parts of prompts are shown line by line, or not at all where they are the built-in ones.
+        steering.retain(|line| {
+            let file = line.split_once(": ").map_or(line.as_str(), |(file, _)| file);
+            !candidate.prompts.shows(repository, file, &instructions)
+        });
+        let old =
+            before.as_ref().map_or_else(PromptFiles::default, |b| known_texts(b, &files, &instructions));
+        let told = prompts::differences(&old, &files);
+        Ok(Self { candidate, instructions, prompts: files, before, changes, plays, told, steering })
     }
 
     /// Whether nothing is left to ask: it is what was accepted, or the program brings it along and
@@ -53,7 +74,11 @@ impl Review {
             return Ok(false);
         }
         match &self.before {
-            Some(before) if before.digest() == self.candidate.digest() => Ok(true),
+            Some(before) if before.digest() == self.candidate.digest() => {
+                // Accepted by a program that kept the instructions' digests alone: the same texts.
+                let complete = before.prompts.instructions == self.prompts.instructions;
+                if complete { Ok(true) } else { self.keep(state, now_ms).map(|()| true) }
+            }
             _ if self.candidate.embedded => self.keep(state, now_ms).map(|()| true),
             _ => Ok(false),
         }
@@ -63,7 +88,7 @@ impl Review {
     /// they steer what agents do.
     pub fn loosens(&self) -> bool {
         let config = !self.candidate.embedded && self.changes.iter().any(|c| c.loosens);
-        config || !self.plays.is_empty() || !self.steering.is_empty()
+        config || !self.plays.is_empty() || !self.told.is_empty() || !self.steering.is_empty()
     }
 
     /// The digest that a decision on it is bound to.
@@ -85,6 +110,7 @@ impl Review {
         self.changes.iter().for_each(|change| line(&mut out, change));
         section(&mut out, "plays that roles would play:", &self.plays);
         section(&mut out, "files of the repository that agents obey:", &self.steering);
+        blocks(&mut out, "what agents are told:", &self.told);
         out
     }
 
@@ -131,8 +157,21 @@ impl Review {
 
     /// Keeps it as accepted.
     fn keep(&self, state: &StateDir, now_ms: u64) -> Result<(), CliError> {
-        store::save(state, &self.candidate, &self.instructions, now_ms, false)
+        store::save(state, &self.candidate, &self.prompts, &self.instructions, now_ms, false)
     }
+}
+
+/// What was accepted of the prompts' files. Instructions that were accepted by their digest alone are
+/// known to be the present ones where the digest is the same.
+fn known_texts(before: &Acceptance, now: &PromptFiles, digests: &Instructions) -> PromptFiles {
+    let same = |name: &&String| before.instructions.get(*name) == digests.get(*name);
+    let mut known = before.prompts.clone();
+    for name in now.instructions.keys().filter(same) {
+        if let Some(text) = now.instructions.get(name) {
+            known.instructions.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+    }
+    known
 }
 
 fn line(out: &mut String, change: &TrustChange) {
@@ -151,5 +190,16 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
     let _ = writeln!(out, "  {title}");
     for line in lines {
         let _ = writeln!(out, "  LOOSENS {}", clean_text(line, LONGEST));
+    }
+}
+
+/// Blocks of lines that are clean already, each under its own first line.
+fn blocks(out: &mut String, title: &str, blocks: &[String]) {
+    if blocks.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "  {title}");
+    for block in blocks {
+        let _ = writeln!(out, "  LOOSENS {}", block.replace('\n', "\n          "));
     }
 }

@@ -1,5 +1,6 @@
 //! Where a configuration comes from, and reading it once.
 
+use super::prompts::PartFolder;
 use crate::{error::CliError, exit::Exit, terminal};
 use foureyes_config::{Config, DEFAULT_YAML, builtin, load_with_plays};
 use foureyes_protocol::Digest;
@@ -78,12 +79,14 @@ pub struct Candidate {
     pub config: Config,
     /// The plays that it names and that are not built in: name and text.
     pub plays: BTreeMap<String, String>,
+    /// The parts of prompts that lie beside it. What the program brings along has none of its own.
+    pub prompts: PartFolder,
     /// Whether it is, to the byte, one that the program brings along.
     pub embedded: bool,
 }
 
 impl Candidate {
-    /// Reads a configuration with the plays that it names.
+    /// Reads a configuration with the plays that it names and the parts of prompts beside it.
     ///
     /// # Errors
     /// [`Exit::Config`] with every mistake; a file that cannot be read.
@@ -116,20 +119,36 @@ impl Candidate {
             plays.insert(play.to_owned(), text);
         }
         let embedded = EMBEDDED.iter().any(|(_, known)| *known == text);
-        Ok(Self { name, text, config, plays, embedded })
+        let folder = folder.filter(|_| !embedded).map(|dir| dir.join(&config.prompts.directory));
+        let prompts = folder.map_or_else(|| Ok(PartFolder::default()), PartFolder::read)?;
+        Ok(Self { name, text, config, plays, prompts, embedded })
     }
 
-    /// The digest of all that the configuration means, its plays included.
+    /// The digest of all that the configuration means, its plays and parts of prompts included.
     pub fn digest(&self) -> Digest {
-        meaning(&self.config, &self.plays)
+        meaning(&self.config, &self.plays, &self.prompts.own)
     }
 }
 
-/// The digest of a configuration with its plays.
-pub(super) fn meaning(config: &Config, plays: &BTreeMap<String, String>) -> Digest {
+/// The digest of a configuration with its plays and its parts of prompts.
+pub(super) fn meaning(
+    config: &Config,
+    plays: &BTreeMap<String, String>,
+    prompts: &BTreeMap<String, String>,
+) -> Digest {
     let policy = config.digest();
-    let plays = plays.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]);
-    Digest::of_parts("foureyes.trust.v1", std::iter::once(policy.0.as_slice()).chain(plays))
+    let pairs = |files: &'_ BTreeMap<String, String>| -> Vec<Vec<u8>> {
+        files.iter().flat_map(|(name, text)| [name.clone().into_bytes(), text.clone().into_bytes()]).collect()
+    };
+    let prompts = match prompts.is_empty() {
+        true => None,
+        false => {
+            Some(Digest::of_parts("foureyes.trust.prompts.v1", pairs(prompts).iter().map(Vec::as_slice)))
+        }
+    };
+    let plays = pairs(plays);
+    let parts = std::iter::once(policy.0.as_slice()).chain(plays.iter().map(Vec::as_slice));
+    Digest::of_parts("foureyes.trust.v1", parts.chain(prompts.as_ref().map(|p| p.0.as_slice())))
 }
 
 /// The plays that are not built in.
@@ -139,7 +158,8 @@ fn own_plays(config: &Config) -> impl Iterator<Item = &str> {
     named.filter(|play| builtin::play(play).is_none())
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
+/// The text of a file that is not larger than this program reads.
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let read = fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
     if read as u64 > MAX_BYTES {

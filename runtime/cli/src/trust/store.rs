@@ -7,6 +7,7 @@ use super::{
 use crate::{
     error::CliError,
     exit::Exit,
+    prompts::PromptFiles,
     state::{self, StateDir},
 };
 use foureyes_config::Config;
@@ -21,6 +22,8 @@ pub struct Acceptance {
     pub config: Config,
     /// The plays that it brings: name and text.
     pub plays: BTreeMap<String, String>,
+    /// The parts of prompts that are not built in, and the project's own instructions.
+    pub prompts: PromptFiles,
     /// The instruction files as they were.
     pub instructions: Instructions,
     /// Where the configuration came from.
@@ -36,7 +39,7 @@ pub struct Acceptance {
 #[serde(deny_unknown_fields)]
 struct Stored {
     version: u32,
-    /// Digest of the configuration with its plays, when it was accepted.
+    /// Digest of the configuration with its plays and parts of prompts, when it was accepted.
     digest: Digest,
     source: String,
     accepted_ms: u64,
@@ -44,14 +47,23 @@ struct Stored {
     text: String,
     plays: BTreeMap<String, String>,
     instructions: Instructions,
+    /// Since version 2: where the parts of prompts lie, and parts and instructions as texts.
+    #[serde(default)]
+    prompt_folder: String,
+    #[serde(default)]
+    prompts: BTreeMap<String, String>,
+    #[serde(default)]
+    instruction_texts: BTreeMap<String, String>,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest version that is read.
+const OLDEST: u32 = 1;
 
 impl Acceptance {
-    /// The digest of the configuration with its plays.
+    /// The digest of the configuration with its plays and parts of prompts.
     pub fn digest(&self) -> Digest {
-        meaning(&self.config, &self.plays)
+        meaning(&self.config, &self.plays, &self.prompts.parts)
     }
 }
 
@@ -67,11 +79,16 @@ fn file(state: &StateDir) -> PathBuf {
 pub fn load(state: &StateDir) -> Result<Option<Acceptance>, CliError> {
     let Some(stored) = load_stored(state)? else { return Ok(None) };
     let Ok(config) = foureyes_config::load(&stored.text, &stored.source) else { return Ok(None) };
-    if meaning(&config, &stored.plays) != stored.digest {
+    if meaning(&config, &stored.plays, &stored.prompts) != stored.digest {
         return Ok(None);
     }
     let Stored { plays, instructions, source, accepted_ms, recorded, .. } = stored;
-    Ok(Some(Acceptance { config, plays, instructions, source, accepted_ms, recorded }))
+    let prompts = PromptFiles {
+        folder: stored.prompt_folder,
+        parts: stored.prompts,
+        instructions: stored.instruction_texts,
+    };
+    Ok(Some(Acceptance { config, plays, prompts, instructions, source, accepted_ms, recorded }))
 }
 
 fn load_stored(state: &StateDir) -> Result<Option<Stored>, CliError> {
@@ -82,7 +99,7 @@ fn load_stored(state: &StateDir) -> Result<Option<Stored>, CliError> {
         error.why(why).hint("remove the file and accept the configuration again: agents trust")
     };
     let stored: Stored = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-    if stored.version == VERSION {
+    if (OLDEST..=VERSION).contains(&stored.version) {
         return Ok(Some(stored));
     }
     Err(damaged(format!("its version is {}, this program writes {VERSION}", stored.version)))
@@ -95,6 +112,7 @@ fn load_stored(state: &StateDir) -> Result<Option<Stored>, CliError> {
 pub fn save(
     state: &StateDir,
     candidate: &Candidate,
+    prompts: &PromptFiles,
     instructions: &Instructions,
     accepted_ms: u64,
     recorded: bool,
@@ -111,6 +129,9 @@ pub fn save(
             text: candidate.text.clone(),
             plays: candidate.plays.clone(),
             instructions: instructions.clone(),
+            prompt_folder: prompts.folder.clone(),
+            prompts: prompts.parts.clone(),
+            instruction_texts: prompts.instructions.clone(),
         },
     )
 }
@@ -121,7 +142,9 @@ pub fn save(
 /// A file that cannot be read or written.
 pub fn mark_recorded(state: &StateDir) -> Result<(), CliError> {
     match load_stored(state)? {
-        Some(stored) if !stored.recorded => write(state, &Stored { recorded: true, ..stored }),
+        Some(stored) if !stored.recorded => {
+            write(state, &Stored { version: VERSION, recorded: true, ..stored })
+        }
         _ => Ok(()),
     }
 }

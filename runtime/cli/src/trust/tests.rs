@@ -1,3 +1,5 @@
+mod prompts;
+
 use super::*;
 use crate::{state::StateRoot, terminal::Scripted};
 use std::{fs, path::Path};

@@ -16,6 +16,8 @@ pub fn ps(view: &View, page: Page) -> String {
         right("UNREAD"),
         right("QUIET"),
         right("MEMORY"),
+        right("TURNS"),
+        right("USD"),
         left("BACKEND"),
         flexible("WORK"),
     ];
@@ -42,8 +44,10 @@ fn role_row(role: &RoleView) -> Vec<Cell> {
         cell(unread),
         inked(Ink::Dim, words::duration(role.quiet_ms)),
         cell(words::memory(role.memory)),
+        cell(role.turns.to_string()),
+        cell(if role.spent.requests == 0 { "-".to_owned() } else { words::money(&role.spent) }),
         inked(Ink::Dim, &role.backend),
-        cell(&role.work),
+        cell(role.held.as_deref().map_or_else(|| role.work.clone(), |why| format!("held: {why}"))),
     ]
 }
 

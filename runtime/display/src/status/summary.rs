@@ -106,5 +106,14 @@ fn foot(view: &View, page: Page) -> String {
     table.row(vec![inked(Ink::Dim, "ledger"), cell(view.records.to_string()), cell(head)]);
     let alerts = words::count(view.alerts.len() as u64, "alert");
     table.row(vec![inked(Ink::Dim, "refused"), cell(view.refusals.to_string()), cell(alerts)]);
+    let turns: u64 = view.roles.iter().map(|r| r.turns).sum();
+    if let Some(spent) = words::spent(&view.spent) {
+        let idle = format!("{} without a message; {spent}", words::count(view.idle_turns, "turn"));
+        table.row(vec![inked(Ink::Dim, "turns"), cell(turns.to_string()), cell(idle)]);
+    }
+    for role in view.roles.iter().filter(|r| r.held.is_some()) {
+        let why = role.held.clone().unwrap_or_default();
+        table.row(vec![inked(Ink::Yellow, "held"), cell(role.id.as_str()), cell(why)]);
+    }
     table.render(page)
 }

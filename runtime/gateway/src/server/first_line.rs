@@ -1,6 +1,7 @@
 //! The first line of a connection: reading it within bounds, and which service it asks for.
 
 use crate::client::MCP_HELLO;
+use foureyes_ports::hook::HookKind;
 use foureyes_protocol::{Code, Reason};
 use std::time::Duration;
 use tokio::{io::AsyncReadExt, net::UnixStream};
@@ -16,6 +17,7 @@ pub(super) enum Service<'a> {
     Mcp,
     Git(&'a str),
     Sign(&'a str),
+    Hook(&'a str),
     Http,
     Unknown(Reason),
 }
@@ -32,12 +34,26 @@ impl<'a> Service<'a> {
         match line.filter(|l| !l.chars().any(char::is_control)) {
             Some(line) if line.starts_with("GIT1 ") => Self::Git(line),
             Some(line @ ("SIGN1" | "VERIFY1")) => Self::Sign(line),
-            _ => Self::Unknown(Reason::new(
-                Code::Malformed,
-                "the first line names no service: MCP1, GIT1 <service> <repository>, SIGN1 or VERIFY1",
-            )),
+            Some(line) => match hook_event(line) {
+                Some(event) => Self::Hook(event),
+                None => Self::unknown(),
+            },
+            None => Self::unknown(),
         }
     }
+
+    fn unknown() -> Self {
+        Self::Unknown(Reason::new(
+            Code::Malformed,
+            "the first line names no service: MCP1, GIT1 <service> <repository>, SIGN1, VERIFY1 or HOOK1 \
+             <event>",
+        ))
+    }
+}
+
+/// The event of a `HOOK1` line, when it is one that the runtime sets hooks for.
+fn hook_event(line: &str) -> Option<&str> {
+    line.strip_prefix("HOOK1 ").filter(|event| HookKind::of(event).is_some())
 }
 
 /// A method in capitals, a blank, a path.
@@ -79,6 +95,7 @@ mod tests {
         assert_eq!(Service::of(b"GIT1 git-receive-pack repo.git\n"), Service::Git(push));
         assert_eq!(Service::of(b"SIGN1\n"), Service::Sign("SIGN1"));
         assert_eq!(Service::of(b"VERIFY1\n"), Service::Sign("VERIFY1"));
+        assert_eq!(Service::of(b"HOOK1 PreToolUse\n"), Service::Hook("PreToolUse"));
         assert_eq!(Service::of(b"POST /v1/messages HTTP/1.1\r\n"), Service::Http);
         assert_eq!(Service::of(&[b"GET /".as_slice(), &[b'a'; MAX - 5]].concat()), Service::Http);
     }
@@ -108,7 +125,7 @@ mod tests {
     #[test]
     fn other_first_lines_are_refused() {
         let long = [b'M'; MAX];
-        let lines: [&[u8]; 9] = [
+        let lines: [&[u8]; 11] = [
             b"\n",
             b"MCP1",
             b"MCP2\n",
@@ -116,6 +133,8 @@ mod tests {
             b"GIT1\n",
             b"GIT1 a\0b\n",
             b"SIGN1 dev-b\n",
+            b"HOOK1 pre-commit\n",
+            b"HOOK1 PreToolUse x\n",
             b"GET\n",
             &long,
         ];

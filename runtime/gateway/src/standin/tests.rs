@@ -313,6 +313,23 @@ fn requests_that_are_not_about_work_are_answered_in_words() {
 }
 
 #[test]
+fn an_inbox_that_is_too_long_is_read_one_by_one() {
+    let stage = Stage::new();
+    stage.send(&assignment("m1", "implement", "clamp"));
+    let mut driver = driver(&stage, Family::Planner, "good/planner");
+    driver.say("user", "go");
+    let (_, calls) = driver.answer();
+    let cut = json!({"type": "tool_result", "tool_use_id": calls[0]["id"], "content": "Output too large, saved to x"});
+    driver.say("user", vec![cut]);
+    let (_, calls) = driver.answer();
+    assert_eq!(calls[0]["input"], json!({"max": 1}));
+    let result = driver.carry_out(&calls[0]);
+    driver.say("user", vec![result]);
+    driver.go_on();
+    assert_eq!(stage.acknowledged(), ["m1"]);
+}
+
+#[test]
 fn plays_are_refused_by_name_line_and_column() {
     let roster = [(PrincipalId::new("dev-a").unwrap(), Family::Dev)];
     let texts = BTreeMap::from([(

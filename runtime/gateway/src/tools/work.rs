@@ -134,7 +134,8 @@ async fn assign(call: Call, args: Assign) -> Answer {
     let task = TaskAssignment {
         task: Task::Implement,
         title: feature.title.clone(),
-        text: args.text.unwrap_or_else(default),
+        // What the orchestrator adds stands behind request and spec: a dev never goes without them.
+        text: std::iter::once(default()).chain(args.text).collect::<Vec<_>>().join("\n\n"),
         branch: Some(args.feature.branch()),
         base,
         paths: order.map_or_else(Vec::new, |o| o.paths.clone()),

@@ -17,7 +17,11 @@ use bytes::{Bytes, BytesMut};
 use foureyes_config::sections::model::Provider;
 use foureyes_ports::model::ModelTrouble;
 use http_body_util::{BodyExt, Limited, StreamBody};
-use hyper::{HeaderMap, Method, body::Frame, body::Incoming, header::CONTENT_TYPE};
+use hyper::{
+    HeaderMap, Method,
+    body::{Body as _, Frame, Incoming},
+    header::CONTENT_TYPE,
+};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -50,7 +54,8 @@ pub(super) async fn forward(
     let streams = streams(&asked.route, &body).inspect_err(|error| {
         teller.trouble(ModelTrouble::Refused(error.status(), error.to_string()));
     })?;
-    let credential = settings.vault.current(teller.clock.now_ms()).map_err(|why| no_credentials(&teller, &why))?;
+    let credential =
+        settings.vault.current(teller.clock.now_ms()).map_err(|why| no_credentials(&teller, &why))?;
     let request = request(settings, &teller, asked, body, credential.as_ref());
     let limits = limits(settings.silence, streams);
     teller.asked();
@@ -68,12 +73,19 @@ pub(super) async fn forward(
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
     let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
     match whole {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => Err(Refusal::new(413, "request_too_large", "the request is larger than 32 MiB, or broke off")),
+        Ok(Err(_)) => Err(too_large()),
         Err(_) => Err(Refusal::passing(408, "the request did not arrive in time")),
     }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(413, "request_too_large", "the request is larger than 32 MiB, or broke off")
 }
 
 impl BodyError {
@@ -98,7 +110,8 @@ fn streams(route: &Route, body: &Bytes) -> Result<bool, BodyError> {
         return Ok(false);
     }
     // Bedrock's and Vertex's paths say it.
-    let by_path = route.path.ends_with("/invoke-with-response-stream") || route.path.ends_with(":streamRawPredict");
+    let by_path =
+        route.path.ends_with("/invoke-with-response-stream") || route.path.ends_with(":streamRawPredict");
     outbound::check(body).map(|streams| streams || by_path)
 }
 
@@ -148,7 +161,8 @@ fn unreachable(settings: &Settings, teller: &Teller, error: &reqwest::Error) -> 
 }
 
 fn redirected(teller: &Teller, status: u16) -> Refusal {
-    let why = "the model's API redirects elsewhere, which the runtime does not follow: check `model.base_url`";
+    let why =
+        "the model's API redirects elsewhere, which the runtime does not follow: check `model.base_url`";
     teller.trouble(ModelTrouble::Refused(status, why.to_owned()));
     Refusal::new(502, "api_error", why)
 }

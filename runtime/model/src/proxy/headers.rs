@@ -47,8 +47,10 @@ pub(super) fn answered(headers: &HeaderMap, credential: Option<&Credential>) -> 
         let text = String::from_utf8_lossy(value.as_bytes());
         credential.is_some_and(|c| c.redact(&text) != text)
     };
-    let mut kept = keep(headers, |name| passes(name, &ANSWERED, &ANSWERED_PREFIXES) || name.starts_with(AMAZON));
-    let spoilt: Vec<HeaderName> = kept.iter().filter(|(_, v)| holds_secret(v)).map(|(n, _)| n.clone()).collect();
+    let mut kept =
+        keep(headers, |name| passes(name, &ANSWERED, &ANSWERED_PREFIXES) || name.starts_with(AMAZON));
+    let spoilt: Vec<HeaderName> =
+        kept.iter().filter(|(_, v)| holds_secret(v)).map(|(n, _)| n.clone()).collect();
     for name in spoilt {
         kept.remove(name);
     }
@@ -85,7 +87,8 @@ pub(super) fn authorize(headers: &mut HeaderMap, credential: &Credential) {
 /// One header with all betas: a provider may read the first alone.
 fn add_beta(headers: &mut HeaderMap) {
     let given = headers.get_all(BETA).iter().filter_map(|v| v.to_str().ok());
-    let mut all: Vec<&str> = given.flat_map(|v| v.split(',')).map(str::trim).filter(|v| !v.is_empty()).collect();
+    let mut all: Vec<&str> =
+        given.flat_map(|v| v.split(',')).map(str::trim).filter(|v| !v.is_empty()).collect();
     if !all.contains(&SUBSCRIPTION_BETA) {
         all.push(SUBSCRIPTION_BETA);
     }

@@ -82,9 +82,8 @@ impl Watched {
         let text = SecretString::from(text);
         let text = text.expose_secret().trim();
         match self.form {
-            Form::Login => login(text).ok_or_else(|| {
-                format!("{} holds no login: run `claude` and log in", self.path.display())
-            }),
+            Form::Login => login(text)
+                .ok_or_else(|| format!("{} holds no login: run `claude` and log in", self.path.display())),
             Form::Key | Form::Token if !is_token(text) => Err(format!(
                 "{} holds no key: expected one line with the key and nothing else",
                 self.path.display()

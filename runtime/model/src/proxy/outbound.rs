@@ -16,12 +16,15 @@ pub(super) enum BodyError {
     #[error("the body of the request is not plain JSON: {0}")]
     Json(String),
     /// It would make the provider reach out.
-    #[error("{0} would let the provider's servers reach the network on this role's behalf, which no role may")]
+    #[error(
+        "{0} would let the provider's servers reach the network on this role's behalf, which no role may"
+    )]
     ReachesOut(String),
 }
 
 /// Beginnings of the types of tools that run where the agent runs, or reach nothing.
-const LOCAL_TOOLS: [&str; 6] = ["custom", "bash_", "text_editor_", "memory_", "computer_", "tool_search_tool_"];
+const LOCAL_TOOLS: [&str; 6] =
+    ["custom", "bash_", "text_editor_", "memory_", "computer_", "tool_search_tool_"];
 
 /// Kinds of sources of images and documents that travel in the request itself.
 const INLINE_SOURCES: [&str; 3] = ["base64", "text", "content"];
@@ -154,9 +157,15 @@ mod tests {
         let table = [
             (r#"{"stream":true}"#, true),
             (r#"{"stream":false,"mcp_servers":[]}"#, false),
-            (r#"{"tools":[{"name":"Read"},{"type":"custom","name":"Bash"},{"type":"bash_20250124"}]}"#, false),
+            (
+                r#"{"tools":[{"name":"Read"},{"type":"custom","name":"Bash"},{"type":"bash_20250124"}]}"#,
+                false,
+            ),
             (r#"{"messages":[{"role":"user","content":"https://x.example"}]}"#, false),
-            (r#"{"messages":[{"content":[{"type":"image","source":{"type":"base64","data":"aa"}}]}]}"#, false),
+            (
+                r#"{"messages":[{"content":[{"type":"image","source":{"type":"base64","data":"aa"}}]}]}"#,
+                false,
+            ),
             // What a tool is called with is data, also where it looks like a block.
             (
                 r#"{"messages":[{"content":[{"type":"tool_use","input":{"content":[{"type":"image",
@@ -183,7 +192,8 @@ mod tests {
             format!(
                 r#"{{"messages":[{{"content":[{{"type":"document","source":{{"type":"content","content":[{image}]}}}}]}}]}}"#
             ),
-            r#"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]}"#.to_owned(),
+            r#"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]}"#
+                .to_owned(),
         ];
         for body in table {
             assert!(matches!(check(body.as_bytes()), Err(BodyError::ReachesOut(_))), "{body}");
@@ -192,7 +202,9 @@ mod tests {
 
     #[test]
     fn what_two_readers_could_read_differently_does_not() {
-        for body in [r#"{"tools":[],"tools":[{"type":"web_fetch_1"}]}"#, "", "[]", "{", r#"{"a":1}{}"#, "\u{feff}{}"] {
+        for body in
+            [r#"{"tools":[],"tools":[{"type":"web_fetch_1"}]}"#, "", "[]", "{", r#"{"a":1}{}"#, "\u{feff}{}"]
+        {
             assert!(matches!(check(body.as_bytes()), Err(BodyError::Json(_))), "{body}");
         }
     }

@@ -68,8 +68,9 @@ const LONG: (&str, u64, Price) = ("claude-haiku-5-5", 100_000, price(0.5, 2.5, 0
 impl Prices {
     pub(super) fn new(configured: &BTreeMap<String, Price>) -> Self {
         let long = |name: &str| (name == LONG.0).then_some((LONG.1, LONG.2));
-        let built_in =
-            BUILT_IN.iter().map(|(name, price)| ((*name).to_owned(), Rate { price: *price, long: long(name) }));
+        let built_in = BUILT_IN
+            .iter()
+            .map(|(name, price)| ((*name).to_owned(), Rate { price: *price, long: long(name) }));
         let mut all: BTreeMap<String, Rate> = built_in.collect();
         all.extend(configured.iter().map(|(name, price)| (name.clone(), Rate { price: *price, long: None })));
         Self(all)
@@ -137,7 +138,10 @@ mod tests {
     #[test]
     fn each_kind_of_token_has_its_price() {
         let prices = Prices::new(&BTreeMap::new());
-        assert_eq!(prices.of(&used("claude-sonnet-4-5", [1000, 100, 10_000, 200])), Some(3000 + 1500 + 3000 + 750));
+        assert_eq!(
+            prices.of(&used("claude-sonnet-4-5", [1000, 100, 10_000, 200])),
+            Some(3000 + 1500 + 3000 + 750)
+        );
         assert_eq!(prices.of(&used("claude-haiku-4-5", [0, 0, 1, 0])), Some(1), "rounded up");
         assert_eq!(prices.of(&used("claude-haiku-4-5", [0, 0, 0, 0])), Some(0));
         assert_eq!(prices.of(&used("claude-haiku-5-5", [100_000, 0, 0, 0])), Some(10_000));
@@ -146,7 +150,8 @@ mod tests {
 
     #[test]
     fn what_is_configured_replaces_and_adds() {
-        let configured = [("claude-sonnet-4", price(1.0, 0.0, 0.0, 0.0)), ("house-", price(7.0, 0.0, 0.0, 0.0))];
+        let configured =
+            [("claude-sonnet-4", price(1.0, 0.0, 0.0, 0.0)), ("house-", price(7.0, 0.0, 0.0, 0.0))];
         let prices = Prices::new(&configured.into_iter().map(|(n, p)| (n.to_owned(), p)).collect());
         assert_eq!(prices.of(&used("claude-sonnet-4-6", [10, 0, 0, 0])), Some(10));
         assert_eq!(prices.of(&used("house-large", [10, 0, 0, 0])), Some(70));

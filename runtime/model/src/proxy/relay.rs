@@ -45,7 +45,10 @@ impl Relay {
 
     /// The answer as a stream of pieces.
     pub(super) fn into_stream(self) -> impl futures::Stream<Item = Result<Bytes, Cut>> + Send {
-        futures::stream::unfold(self, |mut relay| async move { relay.next().await.map(|piece| (piece, relay)) })
+        futures::stream::unfold(
+            self,
+            |mut relay| async move { relay.next().await.map(|piece| (piece, relay)) },
+        )
     }
 
     async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
@@ -54,9 +57,15 @@ impl Relay {
         }
         let left = self.patience.saturating_sub(self.said_at.elapsed());
         let piece = tokio::time::timeout(self.quiet.min(left), self.response.chunk()).await;
+        if !matches!(piece, Ok(Ok(Some(_)))) {
+            // The server drops what it has not written when an answer breaks off: let it write first.
+            tokio::task::yield_now().await;
+        }
         match piece {
             Err(_) => Some(Err(self.silent(if left < self.quiet { self.patience } else { self.quiet }))),
-            Ok(Err(error)) => Some(Err(self.broken(outward::cause(&error)))),
+            Ok(Err(error)) => {
+                Some(Err(self.broken(format!("the answer broke off: {}", outward::cause(&error)))))
+            }
             Ok(Ok(Some(piece))) => {
                 self.read(&piece);
                 Some(Ok(piece))

@@ -90,7 +90,8 @@ mod tests {
         let requests = ("anthropic-ratelimit-requests-reset", "2025-11-26T23:33:30Z");
         let tokens = ("anthropic-ratelimit-tokens-reset", "2025-11-26T23:35:00Z");
         let unified = ("anthropic-ratelimit-unified-reset", "1764203600");
-        let table: &[(&[(&str, &str)], Option<u64>)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<u64>);
+        let table: &[Case] = &[
             (&[], None),
             (&[("retry-after", "30")], Some(30_000)),
             (&[("retry-after", "Wed, 26 Nov 2025 23:34:20 GMT")], Some(60_000)),
@@ -102,7 +103,10 @@ mod tests {
             (&[unified], Some(3_600_000)),
             (&[unified, ("retry-after", "30")], Some(3_600_000)),
             (&[unified, ("anthropic-ratelimit-unified-status", "rejected")], Some(3_600_000)),
-            (&[unified, ("anthropic-ratelimit-unified-status", "allowed"), ("retry-after", "3")], Some(3_000)),
+            (
+                &[unified, ("anthropic-ratelimit-unified-status", "allowed"), ("retry-after", "3")],
+                Some(3_000),
+            ),
             (&[("anthropic-ratelimit-unified-reset", "99999999999999999999")], None),
         ];
         for (pairs, after) in table {
@@ -114,7 +118,8 @@ mod tests {
     fn a_text_tells_it_too() {
         assert_eq!(in_text("Claude AI usage limit reached|1764203600", NOW), Some(1_764_203_600_000));
         assert_eq!(in_text("x limit reached|1764203600\" and more", NOW), Some(1_764_203_600_000));
-        for text in ["limit reached", "limit reached|", "limit reached|later", "limit reached|9999999999999"] {
+        for text in ["limit reached", "limit reached|", "limit reached|later", "limit reached|9999999999999"]
+        {
             assert_eq!(in_text(text, NOW), None, "{text}");
         }
     }

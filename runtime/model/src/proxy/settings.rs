@@ -61,9 +61,8 @@ impl Settings {
     pub fn new(config: &Model, env: Env<'_>, home: &Path) -> Result<Self, ProxyError> {
         let base = base(config, env)?;
         let proxies = if outward::is_loopback(&base) { Proxies::none() } else { Proxies::of(env)? };
-        let client = outward::client(env, &proxies)?
-            .build()
-            .map_err(|e| OutwardError::Client(outward::cause(&e)))?;
+        let client =
+            outward::client(env, &proxies)?.build().map_err(|e| OutwardError::Client(outward::cause(&e)))?;
         Ok(Self {
             provider: config.provider,
             base,
@@ -104,7 +103,7 @@ fn base(config: &Model, env: Env<'_>) -> Result<Url, ProxyError> {
     let (from, text) = match (&config.base_url, value(env, variable)) {
         (Some(text), _) => ("model.base_url", text.clone()),
         (None, Some(text)) if config.provider != Provider::StandIn => (variable, text),
-        _ => ("the provider's own", own(config.provider, env)),
+        _ => ("the provider's own", own(config.provider, env)?),
     };
     let wrong = |why| ProxyError::BaseUrl(from, why);
     let mut url = Url::parse(&text).map_err(|_| wrong("expected such as https://api.example.com"))?;
@@ -121,7 +120,9 @@ fn base(config: &Model, env: Env<'_>) -> Result<Url, ProxyError> {
         _ => return Err(wrong("it must be https: (http: is for addresses of this machine alone)")),
     }
     if config.provider == Provider::StandIn && !loopback {
-        return Err(wrong("the stand-in is on this machine: expected an address such as http://127.0.0.1:port"));
+        return Err(wrong(
+            "the stand-in is on this machine: expected an address such as http://127.0.0.1:port",
+        ));
     }
     if config.provider == Provider::Vertex {
         // The CLI's variable ends with the version, the paths of requests begin with it.
@@ -131,17 +132,26 @@ fn base(config: &Model, env: Env<'_>) -> Result<Url, ProxyError> {
     Ok(url)
 }
 
-fn own(provider: Provider, env: Env<'_>) -> String {
-    match provider {
+fn own(provider: Provider, env: Env<'_>) -> Result<String, ProxyError> {
+    Ok(match provider {
         Provider::Anthropic => "https://api.anthropic.com".to_owned(),
         Provider::Bedrock => {
-            let region = value(env, "AWS_REGION").or_else(|| value(env, "AWS_DEFAULT_REGION"));
+            let region = region(env, "AWS_REGION")?.or(region(env, "AWS_DEFAULT_REGION")?);
             format!("https://bedrock-runtime.{}.amazonaws.com", region.as_deref().unwrap_or("us-east-1"))
         }
-        Provider::Vertex => match value(env, "CLOUD_ML_REGION").as_deref() {
+        Provider::Vertex => match region(env, "CLOUD_ML_REGION")?.as_deref() {
             None | Some("global") => "https://aiplatform.googleapis.com".to_owned(),
             Some(region) => format!("https://{region}-aiplatform.googleapis.com"),
         },
         Provider::StandIn => String::new(),
+    })
+}
+
+/// A region becomes part of a host, so it is one word.
+fn region(env: Env<'_>, name: &'static str) -> Result<Option<String>, ProxyError> {
+    let is_word = |text: &String| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match value(env, name) {
+        Some(region) if !is_word(&region) => Err(ProxyError::BaseUrl(name, "it is no region")),
+        region => Ok(region),
     }
 }

@@ -1,0 +1,7 @@
+mod canary;
+mod door;
+mod logins;
+mod outward;
+mod stand_in;
+mod streams;
+mod troubles;

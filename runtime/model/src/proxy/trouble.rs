@@ -1,7 +1,7 @@
 //! What a refusal of the API means.
 
 use super::reset;
-use foureyes_ports::{clock::UnixMillis, model::ModelTrouble};
+use foureyes_ports::{clock::UnixMillis, model::ModelTrouble, text::clean_text};
 use hyper::HeaderMap;
 use serde_json::Value;
 
@@ -9,8 +9,13 @@ use serde_json::Value;
 const MAX_MESSAGE: usize = 300;
 
 /// How the API says that a conversation is longer than the model can read.
-const TOO_LONG: [&str; 5] =
-    ["prompt is too long", "too long:", "input is too long", "exceed context limit", "maximum context length"];
+const TOO_LONG: [&str; 5] = [
+    "prompt is too long",
+    "too long:",
+    "input is too long",
+    "exceed context limit",
+    "maximum context length",
+];
 
 /// The meaning of an answer that is none: its status, its headers, its body.
 pub(super) fn of_answer(status: u16, headers: &HeaderMap, body: &str, now: UnixMillis) -> ModelTrouble {
@@ -56,6 +61,5 @@ fn is_too_long(message: &str) -> bool {
 
 /// A text of the provider for people: one line, not long.
 pub(super) fn words(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE).collect();
-    line.trim().to_owned()
+    clean_text(text, MAX_MESSAGE)
 }

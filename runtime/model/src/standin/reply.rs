@@ -30,7 +30,8 @@ type Answer = Response<UnsyncBoxBody<Bytes, BreakOff>>;
 pub(super) async fn to(request: Request<Incoming>, model: &dyn StandIn) -> Answer {
     let (parts, body) = request.into_parts();
     let (agent, want) = route(&parts.method, parts.uri.path());
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes) else {
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes)
+    else {
         return error(413, "request_too_large", "the request is too large, or broke off", &[]);
     };
     match want {
@@ -54,10 +55,8 @@ fn models() -> Value {
 
 async fn answer(agent: &str, asked: &Asked, model: &dyn StandIn) -> Answer {
     let aside = asked.aside().map(ReplyOutcome::Message);
-    let reply = aside.map_or_else(
-        || model.reply(agent, &asked.body),
-        |outcome| Reply { think: Duration::ZERO, outcome },
-    );
+    let reply = aside
+        .map_or_else(|| model.reply(agent, &asked.body), |outcome| Reply { think: Duration::ZERO, outcome });
     if let ReplyOutcome::Error { status, kind, message, headers } = &reply.outcome {
         tokio::time::sleep(reply.think).await;
         return error(*status, kind, message, headers);
@@ -71,7 +70,7 @@ async fn answer(agent: &str, asked: &Asked, model: &dyn StandIn) -> Answer {
         ReplyOutcome::Cut(blocks) => {
             let whole = script::message(asked, &blocks).to_string();
             let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
-            streamed("application/json", stream::iter([Ok(half), Err(BreakOff)]))
+            streamed("application/json", breaking(vec![Ok(half)]))
         }
         ReplyOutcome::Silence | ReplyOutcome::Error { .. } => streamed("application/json", stream::pending()),
     }
@@ -86,7 +85,7 @@ fn events(asked: &Asked, reply: Reply) -> Answer {
             let events = [script::content(asked, &blocks), script::closing(asked, &blocks)].concat();
             stream::iter(pieces(events)).boxed()
         }
-        ReplyOutcome::Cut(blocks) => stream::iter(cut(asked, &blocks)).boxed(),
+        ReplyOutcome::Cut(blocks) => breaking(cut(asked, &blocks)).boxed(),
         ReplyOutcome::Silence | ReplyOutcome::Error { .. } => stream::pending().boxed(),
     };
     streamed("text/event-stream; charset=utf-8", opening.chain(think).chain(rest))
@@ -96,7 +95,7 @@ fn pieces(events: Vec<String>) -> Vec<Result<Bytes, BreakOff>> {
     events.into_iter().map(|event| Ok(Bytes::from(event))).collect()
 }
 
-/// The events up to the middle of the last block, and the break.
+/// The events up to the middle of the last block.
 fn cut(asked: &Asked, blocks: &[Block]) -> Vec<Result<Bytes, BreakOff>> {
     let before = blocks.len().saturating_sub(1);
     let whole = script::content(asked, &blocks[..before]).len();
@@ -104,12 +103,20 @@ fn cut(asked: &Asked, blocks: &[Block]) -> Vec<Result<Bytes, BreakOff>> {
     let last = events.len() - whole;
     // Its beginning and half of its pieces, without its end.
     events.truncate(whole + (1 + last / 2).min(last.saturating_sub(1)));
-    let mut all = pieces(events);
-    all.push(Err(BreakOff));
-    all
+    pieces(events)
 }
 
-fn streamed(kind: &'static str, pieces: impl Stream<Item = Result<Bytes, BreakOff>> + Send + 'static) -> Answer {
+/// These pieces, and the break: after a pause in which the server writes what it has, as it would drop
+/// it else.
+fn breaking(pieces: Vec<Result<Bytes, BreakOff>>) -> impl Stream<Item = Result<Bytes, BreakOff>> + Send {
+    let end = stream::once(tokio::task::yield_now()).map(|()| Err(BreakOff));
+    stream::iter(pieces).chain(end)
+}
+
+fn streamed(
+    kind: &'static str,
+    pieces: impl Stream<Item = Result<Bytes, BreakOff>> + Send + 'static,
+) -> Answer {
     let body = BodyExt::boxed_unsync(StreamBody::new(pieces.map(|piece| piece.map(Frame::data))));
     let mut answer = Response::new(body);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

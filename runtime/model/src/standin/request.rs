@@ -68,7 +68,8 @@ impl Asked {
             return None;
         }
         let schema = self.body.pointer("/output_config/format/schema/properties").and_then(Value::as_object);
-        let text = schema.map_or_else(|| "Stand-in".to_owned(), |fields| Value::Object(filled(fields)).to_string());
+        let text =
+            schema.map_or_else(|| "Stand-in".to_owned(), |fields| Value::Object(filled(fields)).to_string());
         Some(vec![Block::Text(text)])
     }
 }

@@ -101,9 +101,9 @@ fn block_events(asked: &Asked, at: usize, block: &Block) -> Vec<String> {
         }
     };
     let start = json!({ "type": "content_block_start", "index": at, "content_block": start });
-    let deltas = deltas.into_iter().map(|delta| {
-        event(&json!({ "type": "content_block_delta", "index": at, "delta": delta }))
-    });
+    let deltas = deltas
+        .into_iter()
+        .map(|delta| event(&json!({ "type": "content_block_delta", "index": at, "delta": delta })));
     let stop = json!({ "type": "content_block_stop", "index": at });
     std::iter::once(event(&start)).chain(deltas).chain([event(&stop)]).collect()
 }

@@ -90,6 +90,12 @@ pub enum AgentEvent {
     /// The program is not what was ordered (another model, missing tools, no connection to the
     /// runtime): it must not work. In words that say what mends it.
     Unfit(String),
+    /// From now on the program's conversation can be taken up again under this id of the program's
+    /// own. Only from programs that choose the id themselves.
+    Conversation(String),
+    /// The conversation that was to be taken up is lost, in the program's words: it knows nothing of
+    /// what was, and begins a new one.
+    Forgot(String),
     /// The program asks.
     Asked(Ask),
     /// The program's model could not be reached; the program itself lives.

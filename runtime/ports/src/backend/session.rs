@@ -138,6 +138,18 @@ pub trait AgentSession: Send + Sync {
     /// As for [`AgentSession::deliver`].
     async fn interrupt(&self) -> Result<(), DeliverError>;
 
+    /// Whether the program has a terminal that a person can type into ([`AgentSession::type_raw`]).
+    fn has_terminal(&self) -> bool {
+        false
+    }
+
+    /// A person takes the program's terminal, or gives it back. While it is held,
+    /// [`AgentSession::deliver`] answers `NotReady`; a line that is left half typed is dropped before
+    /// the next prompt. Without effect where there is no terminal.
+    fn hold(&self, held: bool) {
+        let _ = held;
+    }
+
     /// Writes what a person who took the terminal over has typed, as it is.
     ///
     /// # Errors

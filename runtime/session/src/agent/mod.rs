@@ -12,6 +12,8 @@
 //! may live on, but it cannot keep the session open.
 
 pub mod claude;
+pub mod claude_terminal;
+pub mod acp;
 mod input;
 mod json_lines;
 mod life;
@@ -20,6 +22,7 @@ mod pipes;
 mod prompt;
 mod pty;
 mod reader;
+mod running;
 mod shared_screen;
 mod styled;
 mod terminal;

@@ -74,6 +74,10 @@ pub trait LineProtocol: Send {
     fn answer(&mut self, ask: &str, payload: &str) -> Option<String>;
     /// The line that makes the program leave off; `None` when it cannot.
     fn interrupt(&mut self) -> Option<String>;
+    /// What people see of a line that the program wrote to its stderr; `None` where it is noise.
+    fn complaint(&mut self, line: &str) -> Option<String> {
+        Some(line.to_owned())
+    }
     /// The line that asks for a sign of life; `None` where there is no such question.
     fn ping(&mut self) -> Option<String> {
         None
@@ -159,7 +163,7 @@ impl PipeSession {
             replies,
         };
         let out = tokio::spawn(listener.listen(stdout));
-        let err = tokio::spawn(show_errors(stderr, Arc::clone(&screen)));
+        let err = tokio::spawn(show_errors(stderr, Arc::clone(&protocol), Arc::clone(&screen)));
         let life = Life::watch(child, facts, last_words([out, err]));
         Ok(Self { life, screen, input, protocol, events: Mutex::new(Some(events)) })
     }
@@ -248,12 +252,19 @@ impl Listener {
 }
 
 /// What the program complains about is for people alone.
-async fn show_errors(mut stderr: pipe::Receiver, screen: Arc<SharedScreen>) {
+async fn show_errors(
+    mut stderr: pipe::Receiver,
+    protocol: Arc<Mutex<Box<dyn LineProtocol>>>,
+    screen: Arc<SharedScreen>,
+) {
     let mut lines = Lines::default();
     let mut buffer = vec![0; 4096];
     while let Ok(n @ 1..) = stderr.read(&mut buffer).await {
         for line in lines.push(&buffer[..n]) {
-            if let Line::Text(text) = line {
+            let Line::Text(text) = line else { continue };
+            // The lock is gone before anything is printed.
+            let shown = lock(&protocol).complaint(&text);
+            if let Some(text) = shown {
                 screen.print(&clean_lines(&text, SHOWN.0, SHOWN.1));
             }
         }

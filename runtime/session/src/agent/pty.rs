@@ -1,25 +1,26 @@
 //! Programs in a PTY.
 
 use super::{
-    input::{Input, SharedInput, write_answers},
-    life::Life,
+    input::SharedInput,
     prompt::{self, PromptStyle},
-    reader::Reader,
+    running::{Running, TAKEN},
     shared_screen::SharedScreen,
-    terminal::{self, Terminal},
+    terminal,
 };
 use crate::{sandbox::Spawner, screen::DEFAULT_SCROLLBACK};
 use async_trait::async_trait;
 use foureyes_ports::{
     backend::{
-        AgentBackend, AgentEvent, AgentEvents, AgentSession, AgentStart, BackendError, DeliverError,
-        ExitCause, Grace, Prompt, Size, Transport, Written,
+        AgentBackend, AgentEvents, AgentSession, AgentStart, BackendError, DeliverError, ExitCause, Grace,
+        Prompt, Size, Transport, Written,
     },
     screen::ScreenSnapshot,
 };
 use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
@@ -89,80 +90,30 @@ impl AgentBackend for PtyBackend {
         if start.transport != Transport::Pty {
             return Err(BackendError::Transport(start.transport));
         }
-        let (terminal, child) = terminal::open(&self.spawner, &start).await?;
-        let session = PtySession::new(&start, terminal, child, self.options.clone());
-        let session = session.map_err(|why| BackendError::Resource {
-            what: "reader of a terminal",
-            role: start.role,
-            why: why.to_string(),
-        })?;
-        Ok(Box::new(session))
+        let options = self.options.clone();
+        let facts = mpsc::channel(64);
+        let (scrollback, patience) = (options.scrollback, options.patience);
+        let running = Running::start(&self.spawner, &start, (scrollback, patience), facts, async {}).await?;
+        Ok(Box::new(PtySession { running, options }))
     }
 }
 
 struct PtySession {
-    life: Life,
-    terminal: Terminal,
-    screen: Arc<SharedScreen>,
-    input: SharedInput,
-    events: Mutex<Option<AgentEvents>>,
+    running: Running,
     options: PtyOptions,
-}
-
-impl PtySession {
-    /// Takes charge of a program that was just started; when that fails the program is killed by
-    /// the drop of `child`.
-    fn new(
-        start: &AgentStart,
-        terminal: Terminal,
-        child: crate::sandbox::Child,
-        options: PtyOptions,
-    ) -> io::Result<Self> {
-        let screen = Arc::new(SharedScreen::new(start.size, options.scrollback));
-        let (facts, received) = mpsc::channel(64);
-        let events = AgentEvents::new(received, screen.changes());
-        let (answers, answered) = mpsc::channel(16);
-        let input = Input::new(terminal.descriptor()?, options.patience)?;
-        let input: SharedInput = Arc::new(tokio::sync::Mutex::new(Some(input)));
-        let name = format!("pty-{}", start.role);
-        let reader = Reader::start(name, terminal.descriptor()?, Arc::clone(&screen), answers)?;
-        tokio::spawn(write_answers(Arc::clone(&input), answered));
-        let started = AgentEvent::Started { pid: child.pid() };
-        facts.try_send(started).map_err(io::Error::other)?;
-        let life = Life::watch(child, facts, reader.finish());
-        Ok(Self { life, terminal, screen, input, events: Mutex::new(Some(events)), options })
-    }
-
-    /// Does something with the input in a task of its own, so that a caller who goes away leaves
-    /// no half of a prompt behind.
-    async fn with_input<T, F>(&self, work: impl FnOnce(SharedInput) -> F) -> Result<T, DeliverError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, DeliverError>> + Send + 'static,
-    {
-        self.life.check()?;
-        let done = tokio::spawn(work(Arc::clone(&self.input))).await;
-        done.unwrap_or_else(|why| Err(DeliverError::Io(why.to_string())))
-    }
-
-    async fn write(&self, bytes: &[u8]) -> Result<(), DeliverError> {
-        let bytes = bytes.to_vec();
-        self.with_input(|input| async move {
-            let input = input.lock().await;
-            input.as_ref().ok_or(DeliverError::Ended)?.write_all(&bytes).await
-        })
-        .await
-    }
 }
 
 /// Writes a prompt in the form that fits the terminal's mode at the moment of writing.
 async fn put(
     input: SharedInput,
-    screen: Arc<SharedScreen>,
+    (screen, held): (Arc<SharedScreen>, Arc<AtomicBool>),
     prompt: Prompt,
     options: PtyOptions,
 ) -> Result<Written, DeliverError> {
     let input = input.lock().await;
+    if held.load(Ordering::SeqCst) {
+        return Err(TAKEN);
+    }
     let input = input.as_ref().ok_or(DeliverError::Ended)?;
     let mode = terminal::mode(input.fd(), screen.bracketed_paste());
     let writes = prompt::writes(options.style, &prompt, mode)?;
@@ -178,16 +129,17 @@ async fn put(
 #[async_trait]
 impl AgentSession for PtySession {
     fn pid(&self) -> u32 {
-        self.life.pid()
+        self.running.life.pid()
     }
 
     fn events(&self) -> Option<AgentEvents> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.running.events()
     }
 
     async fn deliver(&self, prompt: Prompt) -> Result<Written, DeliverError> {
-        let (screen, options) = (Arc::clone(&self.screen), self.options.clone());
-        self.with_input(|input| put(input, screen, prompt, options)).await
+        let shown = (Arc::clone(&self.running.screen), Arc::clone(&self.running.held));
+        let options = self.options.clone();
+        self.running.with_input(|input| put(input, shown, prompt, options)).await
     }
 
     async fn answer(&self, _ask: &str, _payload: &str) -> Result<(), DeliverError> {
@@ -195,39 +147,46 @@ impl AgentSession for PtySession {
     }
 
     async fn interrupt(&self) -> Result<(), DeliverError> {
-        self.write(self.options.interrupt).await
+        self.running.write(self.options.interrupt).await
+    }
+
+    fn has_terminal(&self) -> bool {
+        true
+    }
+
+    fn hold(&self, held: bool) {
+        self.running.held.store(held, Ordering::SeqCst);
     }
 
     async fn type_raw(&self, bytes: &[u8]) -> Result<(), DeliverError> {
-        self.write(bytes).await
+        self.running.write(bytes).await
     }
 
     async fn stop(&self, grace: Grace) -> ExitCause {
         let polite = async {
             // A program that takes no input any more is ended by the next step.
-            let _ = self.write(self.options.quit).await;
+            let _ = self.running.write(self.options.quit).await;
         };
-        self.life.stop(grace, polite).await
+        self.running.life.stop(grace, polite).await
     }
 
     fn kill(&self, cause: ExitCause) {
-        self.life.kill(cause);
+        self.running.life.kill(cause);
     }
 
     fn resize(&self, size: Size) {
-        self.terminal.resize(size);
-        self.screen.resize(size);
+        self.running.resize(size);
     }
 
     fn screen(&self) -> Arc<ScreenSnapshot> {
-        self.screen.snapshot()
+        self.running.screen.snapshot()
     }
 
     fn screen_changes(&self) -> watch::Receiver<u64> {
-        self.screen.changes()
+        self.running.screen.changes()
     }
 
     fn transcript(&self, lines: usize) -> String {
-        self.screen.transcript(lines)
+        self.running.screen.transcript(lines)
     }
 }

@@ -90,10 +90,8 @@ mod tests {
 
     #[test]
     fn only_our_own_sequences_remain() {
-        let line = StyledLine::new(Tone::Accent, "● ").and(
-            Tone::Bad,
-            "a\x1b[5mb\x1b]52;c;eA==\x07c\u{202e}d\x1b[2J\u{9b}1me\nsecond",
-        );
+        let line = StyledLine::new(Tone::Accent, "● ")
+            .and(Tone::Bad, "a\x1b[5mb\x1b]52;c;eA==\x07c\u{202e}d\x1b[2J\u{9b}1me\nsecond");
         assert_eq!(line.paint(), "\x1b[36m● \x1b[0m\x1b[31mabcde\x1b[0m");
         assert_eq!(line.text(), "● abcde");
         assert_eq!(StyledLine::new(Tone::Plain, "  x").paint(), "  x");

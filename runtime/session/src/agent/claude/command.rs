@@ -103,7 +103,8 @@ const FIXED: [(&str, &str); 10] = [
     ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
     ("CLAUDE_CODE_DISABLE_AUTO_MEMORY", "1"),
     ("CLAUDE_CODE_DISABLE_CLAUDE_MDS", "1"),
-    // An `@path` in a message that is handed on would be read without any hook being asked.
+    // An `@path` in a message that is handed on would be read without any hook being asked. (2.1.197
+    // does not know this, and reads it within its sandbox.)
     ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1"),
     // What ends in the background begins a turn that nobody ordered.
     ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),

@@ -9,7 +9,7 @@
 //!
 //! **Order of a start.** `initialize` → the CLI connects to the server `rt` on the pipe → `Idle` →
 //! the first prompt → `system/init`, which must show what was ordered ([`ClaudeOrder`]) → questions
-//! pass. Everything that a line says is the agent's word: its tools can write files, and may find
+//! pass. (2.1.197 connects after its first prompt and before `system/init`.) Everything that a line says is the agent's word: its tools can write files, and may find
 //! ways into the pipe.
 
 mod asks;

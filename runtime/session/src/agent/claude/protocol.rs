@@ -76,6 +76,12 @@ impl Claude {
         }
     }
 
+    /// What is remembered of the session, which must not grow with it.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> String {
+        format!("{:?}{:?}{:?}{:?}", self.asks, self.held, self.turn, self.renderer)
+    }
+
     fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready | Phase::Proved)
     }
@@ -105,10 +111,7 @@ impl Claude {
                 let why = clean_text(text(response, "error"), 200);
                 self.unfit(format!("it refused to be initialised: {why}"))
             }
-            INITIALIZE if self.phase == Phase::Greeted => {
-                self.phase = Phase::Connecting;
-                self.look()
-            }
+            INITIALIZE if self.phase == Phase::Greeted => self.initialised(&response["response"]),
             CONNECTED if self.phase == Phase::Connecting => {
                 self.looking = false;
                 self.connected(list(&response["response"], "mcpServers"))
@@ -118,12 +121,24 @@ impl Claude {
         }
     }
 
+    /// A CLI that does not tell its version here is an old one, which connects to the server on the
+    /// pipe at its first prompt: then `system/init` alone proves the connection.
+    fn initialised(&mut self, response: &Value) -> Vec<Step> {
+        if text(response, "claude_code_version").is_empty() {
+            return self.ready();
+        }
+        self.phase = Phase::Connecting;
+        self.look()
+    }
+
+    fn ready(&mut self) -> Vec<Step> {
+        self.phase = Phase::Ready;
+        vec![Step::Event(AgentEvent::State(AgentState::Idle))]
+    }
+
     fn connected(&mut self, servers: &[Value]) -> Vec<Step> {
         match server_status(servers) {
-            Some("connected") if self.listed => {
-                self.phase = Phase::Ready;
-                vec![Step::Event(AgentEvent::State(AgentState::Idle))]
-            }
+            Some("connected") if self.listed => self.ready(),
             status @ Some("failed" | "disabled" | "needs-auth") => self.unfit(not_connected(status)),
             status if self.looks >= LOOKS => self.unfit(not_connected(status)),
             _ if self.listed => self.look(),
@@ -282,8 +297,7 @@ impl Claude {
         let mut steps = Vec::new();
         for event in events {
             if let AgentEvent::TurnEnded(report) = &event {
-                let foot =
-                    self.renderer.foot(record, &report.end, report.input_tokens, report.cost_microusd);
+                let foot = self.renderer.foot(record, &report.end, report.input_tokens, report.cost_microusd);
                 steps.push(Step::Print(vec![foot]));
             }
             steps.push(Step::Event(event));
@@ -320,11 +334,19 @@ impl LineProtocol for Claude {
     fn prompt(&mut self, prompt: &Prompt) -> Result<String, DeliverError> {
         match self.phase {
             Phase::Greeted => Err(DeliverError::NotReady("it is starting")),
-            Phase::Connecting => Err(DeliverError::NotReady("it is not connected to the runtime's tools yet")),
+            Phase::Connecting => {
+                Err(DeliverError::NotReady("it is not connected to the runtime's tools yet"))
+            }
             Phase::Unfit => Err(DeliverError::NotReady("it is not what was ordered")),
             Phase::Ready | Phase::Proved => {
                 self.turn.written(prompt.id);
-                Ok(requests::prompt(prompt))
+                let line = requests::prompt(prompt);
+                if !(prompt.urgent && self.turn.is_open()) {
+                    return Ok(line);
+                }
+                // By itself even the highest priority waits for the tool that runs.
+                self.turn.interrupting();
+                Ok(format!("{}\n{line}", requests::order(INTERRUPT, "interrupt")))
             }
         }
     }

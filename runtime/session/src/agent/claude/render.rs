@@ -6,7 +6,11 @@ use super::{
     value::{content_text, list, number, text},
 };
 use crate::agent::styled::{StyledLine, Tone};
-use foureyes_ports::{backend::TurnEnd, model::ModelTrouble, text::clean_text};
+use foureyes_ports::{
+    backend::TurnEnd,
+    model::ModelTrouble,
+    text::{clean_lines, clean_text},
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -18,8 +22,13 @@ const SAID: usize = 200;
 const THOUGHT: usize = 3;
 /// Characters of a call's arguments that are shown.
 const ARGUMENTS: usize = 140;
+/// Characters of one line of a result that are shown.
+const WIDE: usize = 240;
 /// Calls whose names are remembered until their results come.
 const REMEMBERED: usize = 64;
+
+/// How the CLI tells its model, at length, that a call was interrupted.
+const STOPPED: &str = "The user doesn't want to";
 
 /// Draws one session's transcript.
 #[derive(Debug, Default)]
@@ -74,14 +83,19 @@ impl Renderer {
     fn result(&mut self, block: &Value) -> Vec<StyledLine> {
         let name = self.tools.remove(&clean_text(text(block, "tool_use_id"), 128)).unwrap_or_default();
         let said = content_text(&block["content"]);
+        // With several calls under way it must be told whose result it is.
+        let whose = if self.tools.is_empty() { String::new() } else { format!("{}: ", shown_name(&name)) };
         if block["is_error"] == true {
             let said = said.replace("<tool_use_error>", "").replace("</tool_use_error>", "");
-            return folded(&said, FOLDED.1, "  ✗ ", Tone::Bad);
+            let said = if said.starts_with(STOPPED) { "stopped" } else { &said };
+            return folded(&format!("{whose}{}", said.trim()), FOLDED.1, "  ✗ ", Tone::Bad);
         }
         match name.as_str() {
-            "Read" => vec![StyledLine::new(Tone::Dim, format!("  ⎿ {}", lines(said.lines().count())))],
-            _ if said.trim().is_empty() => vec![StyledLine::new(Tone::Dim, "  ⎿ (nothing)")],
-            _ => folded(&said, FOLDED.0, "  ⎿ ", Tone::Dim),
+            // The call's own line said it all.
+            "Write" | "Edit" => Vec::new(),
+            "Read" => folded(&format!("{whose}{}", lines(said.lines().count())), 1, "  ⎿ ", Tone::Dim),
+            _ if said.trim().is_empty() => folded(&format!("{whose}(nothing)"), 1, "  ⎿ ", Tone::Dim),
+            _ => folded(&format!("{whose}{}", said.trim()), FOLDED.0, "  ⎿ ", Tone::Dim),
         }
     }
 
@@ -150,7 +164,7 @@ fn folded(said: &str, max: usize, mark: &str, tone: Tone) -> Vec<StyledLine> {
     let heads = std::iter::once(mark).chain(std::iter::repeat(indent.as_str()));
     let mut shown: Vec<StyledLine> = heads
         .zip(source.by_ref().take(max))
-        .map(|(head, line)| StyledLine::new(tone, format!("{head}{line}")))
+        .map(|(head, line)| StyledLine::new(tone, format!("{head}{}", clean_lines(line, 1, WIDE))))
         .collect();
     shown.extend(more(source.count(), &indent));
     shown
@@ -167,14 +181,14 @@ fn lines(count: usize) -> String {
 
 /// A call in one line.
 fn call(name: &str, input: &Value) -> StyledLine {
-    let own = format!("mcp__{SERVER}__");
-    let (shown, arguments) = match name.strip_prefix(&own) {
-        Some(tool) => (tool, clean_text(&input.to_string(), ARGUMENTS)),
-        None => (name, arguments(name, input)),
-    };
     StyledLine::new(Tone::Accent, "● ")
-        .and(Tone::Strong, clean_text(shown, 64))
-        .and(Tone::Plain, format!("  {arguments}"))
+        .and(Tone::Strong, shown_name(name))
+        .and(Tone::Plain, format!("  {}", arguments(name, input)))
+}
+
+/// A tool's name without the server's, where the server is the runtime.
+fn shown_name(name: &str) -> String {
+    clean_text(name.strip_prefix(&format!("mcp__{SERVER}__")).unwrap_or(name), 64)
 }
 
 fn arguments(name: &str, input: &Value) -> String {

@@ -41,7 +41,8 @@ fn control(id: &str, request: &Value) -> String {
     json!({ "type": "control_request", "request_id": id, "request": request }).to_string()
 }
 
-/// A prompt. An urgent one ends the turn in flight; others wait for its end and have their own turn.
+/// A prompt. An urgent one goes before all that wait; others wait for the end of the turn in flight.
+/// Each has its own turn: without a priority it would be put into the turn in flight, unacknowledged.
 /// A leading `/` would be taken for a command of the CLI and not reach the model.
 pub(super) fn prompt(prompt: &Prompt) -> String {
     let text = clean_lines(&prompt.text, usize::MAX, usize::MAX);

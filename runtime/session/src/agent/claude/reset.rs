@@ -33,7 +33,8 @@ fn spoken(text: &str, now: UnixMillis) -> Option<UnixMillis> {
             return Some(now + span(rest)?);
         }
     }
-    let rest = ["resets at ", "reset at ", "resets on ", "resets "].iter().find_map(|mark| after(text, mark))?;
+    let rest =
+        ["resets at ", "reset at ", "resets on ", "resets "].iter().find_map(|mark| after(text, mark))?;
     if names_another_zone(rest) {
         return None;
     }

@@ -35,6 +35,11 @@ impl Turn {
         self.open = true;
     }
 
+    /// Whether the program works.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// An interrupt is sent; it concerns the turn in flight alone.
     pub(super) fn interrupting(&mut self) {
         self.stopping = self.open;
@@ -119,7 +124,11 @@ impl Turn {
 fn micro(usd: &Value) -> u64 {
     let micro = usd.as_f64().unwrap_or_default() * 1e6;
     // A float that fits no integer saturates.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and money is small")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and money is small"
+    )]
     let micro = micro.round() as u64;
     micro
 }
