@@ -30,6 +30,8 @@ pub struct Turns {
 struct Open {
     began_ms: u64,
     interrupted: bool,
+    /// It was told to end because it took too long.
+    overlong: bool,
 }
 
 /// What is known at the moment of asking.
@@ -129,7 +131,7 @@ impl Turns {
             self.reminders = n;
         }
         self.told = self.told.max(facts.newest);
-        self.open = Some(Open { began_ms: facts.now_ms, interrupted: false });
+        self.open = Some(Open { began_ms: facts.now_ms, interrupted: false, overlong: false });
         self.again = false;
         self.remind_at = None;
         self.count += 1;
@@ -146,23 +148,25 @@ impl Turns {
     /// A turn began that the runtime did not order: the user talks to the agent.
     pub fn begun_by_user(&mut self, now_ms: u64) {
         if self.open.is_none() {
-            self.open = Some(Open { began_ms: now_ms, interrupted: false });
+            self.open = Some(Open { began_ms: now_ms, interrupted: false, overlong: false });
             self.count += 1;
         }
     }
 
     /// The turn in flight was told to end.
-    pub fn interrupted(&mut self) {
+    pub fn interrupted(&mut self, now_ms: u64, turn_ms: u64) {
         if let Some(open) = &mut self.open {
+            open.overlong = now_ms >= open.began_ms.saturating_add(turn_ms);
             open.interrupted = true;
         }
     }
 
     /// The turn ended. `whole` when the model had no more to say; what is then still unacknowledged
-    /// is reminded of after `remind_ms`, twice as long each time.
+    /// is reminded of after `remind_ms`, twice as long each time. So is what a turn was about that
+    /// took too long: taken up at once, it would take as long again, for ever.
     pub fn ended(&mut self, whole: bool, now_ms: u64, remind_ms: u64) {
-        self.open = None;
-        self.again = !whole;
+        let overlong = self.open.take().is_some_and(|open| open.overlong);
+        self.again = !whole && !overlong;
         let wait = remind_ms.saturating_mul(1 << self.reminders.min(16));
         self.remind_at = Some(now_ms.saturating_add(wait));
     }
@@ -224,10 +228,29 @@ mod tests {
         turns.begin(Why::New, &facts(1, 7));
         let urgent = Facts { newest_urgent: Some(9), ..facts(2, 9) };
         assert_eq!(turns.next(&urgent), Next::Interrupt);
-        turns.interrupted();
+        turns.interrupted(1_500, 60_000);
         assert_eq!(turns.next(&urgent), Next::Rest);
         turns.ended(false, 2_000, 500);
         assert_eq!(turns.next(&urgent), Next::Prompt(Why::New));
+    }
+
+    #[test]
+    fn a_turn_that_takes_too_long_again_and_again_ends_as_one_that_leaves_things_undone() {
+        let mut turns = Turns::default();
+        let mut one = facts(1, 7);
+        turns.begin(Why::New, &one);
+        for n in 1..=REMINDERS + 1 {
+            one.now_ms += one.turn_ms;
+            assert_eq!(turns.next(&one), Next::Interrupt);
+            turns.interrupted(one.now_ms, one.turn_ms);
+            turns.ended(false, one.now_ms, 500);
+            one.now_ms += 500 << (n - 1);
+            if n <= REMINDERS {
+                assert_eq!(turns.next(&one), Next::Prompt(Why::Reminder(n)));
+                turns.begin(Why::Reminder(n), &one);
+            }
+        }
+        assert_eq!(turns.next(&one), Next::GiveUp);
     }
 
     #[test]
@@ -319,7 +342,7 @@ mod tests {
                     }
                     Next::Interrupt => {
                         prop_assert!(turns.in_turn());
-                        turns.interrupted();
+                        turns.interrupted(f.now_ms, f.turn_ms);
                     }
                     Next::GiveUp => turns.gave_up(),
                     Next::At(at) => prop_assert!(at > f.now_ms),

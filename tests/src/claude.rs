@@ -132,10 +132,20 @@ impl Running<'_> {
     /// Waits until `agents status` answers.
     ///
     /// # Panics
-    /// When the runtime ends before or after `within`, with the ledger and what was printed.
+    /// When the runtime ends before or after `within`, with how it stood and what was printed.
     pub fn status<T>(&mut self, what: &str, within: Duration, ask: impl Fn(&Value) -> Option<T>) -> T {
-        let bench = self.bench();
-        self.wait(what, within, |_| bench.status().as_ref().and_then(&ask))
+        let until = Instant::now() + within;
+        loop {
+            let status = self.bench().status();
+            if let Some(answer) = status.as_ref().and_then(&ask) {
+                return answer;
+            }
+            if self.ended().is_some() || Instant::now() > until {
+                let stood = status.as_ref().map(stands).unwrap_or_default();
+                panic!("{what}: not seen\n{stood}{}\n{}", self.bench().records().lines(), self.output());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Looks again and again whether it is so, for as long as this.
@@ -152,6 +162,15 @@ impl Running<'_> {
             thread::sleep(Duration::from_millis(200));
         }
     }
+}
+
+/// One line for each role, for the message of a test that failed.
+fn stands(status: &Value) -> String {
+    let line = |r: &Value| {
+        let told = ["id", "state", "turns", "unread", "restarts", "held", "delivery"].map(|key| r[key].to_string());
+        format!("{}\n", told.join(" "))
+    };
+    roles(status).iter().map(line).collect()
 }
 
 /// The roles of a status.

@@ -5,6 +5,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// A file as it was found: its content, its mode and when it was changed.
@@ -42,9 +43,14 @@ pub fn picture(dir: &Path) -> BTreeMap<PathBuf, Found> {
 }
 
 /// Files below `dir` that hold these bytes.
+///
+/// # Panics
+/// When there is no grep.
 pub fn holding(dir: &Path, text: &str) -> Vec<PathBuf> {
-    let holds = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| contains(&bytes, text));
-    files(dir).into_iter().filter(holds).collect()
+    let mut grep = Command::new("grep");
+    grep.args(["--recursive", "--files-with-matches", "--fixed-strings", "--text", "--no-messages", "-e"]);
+    let output = grep.arg(text).arg(dir).env("LC_ALL", "C").output().expect("grep starts");
+    String::from_utf8_lossy(&output.stdout).lines().map(PathBuf::from).collect()
 }
 
 /// Files below `dir` whose name holds `mark`.

@@ -246,7 +246,7 @@ impl RoleActor {
     }
 
     fn interrupt(&mut self, ctx: &mut Context<Self>) {
-        self.turns.interrupted();
+        self.turns.interrupted(self.now(), self.core.facts.config.agents.turn.0);
         let Some(session) = self.session.clone() else { return };
         ctx.spawn(async move { session.interrupt().await }.into_actor(self).map(|result, role, _| {
             if let Err(error) = result {

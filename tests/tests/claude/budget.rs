@@ -56,11 +56,12 @@ fn a_looping_model_is_interrupted_when_its_budget_is_spent() {
 fn a_looping_model_is_interrupted_when_its_turn_is_too_long() {
     let mut bench = Bench::claude(&THREE, SHELL);
     bench.task("note").model("planner-a", &looping());
-    bench.config["agents"]["turn"] = json!("4 s");
+    bench.config["agents"]["turn"] = json!("3 s");
+    bench.config["agents"]["remind"] = json!("1 s");
     let model = bench.serve_models();
     let mut run = bench.start();
     let text = run.wait("a person is told", Duration::from_secs(90), |r| {
-        told(r, "role-does-not-act").or_else(|| told(r, "role-held"))
+        told(r, "role-does-not-act")
     });
     println!("{text}");
     let asked = model.count();

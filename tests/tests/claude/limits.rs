@@ -89,7 +89,9 @@ fn a_model_that_fails_in_every_way_is_asked_again_and_the_feature_lands() {
     assert!(why.iter().any(|w| w.contains("overloaded")), "{why:?}");
     assert!(restarts(&records).is_empty(), "{:?}", restarts(&records));
     assert!(alerts(&records, "role-held").is_empty() && alerts(&records, "account-paused").is_empty());
-    assert!(model.asked().iter().filter(|a| a.role == "planner-a").count() < 60);
+    let asked = model.asked().iter().filter(|a| a.role == "planner-a").count();
+    println!("{asked} requests");
+    assert!((14..40).contains(&asked), "{asked} requests");
     bench.assert_nobody_left();
 }
 

@@ -35,9 +35,7 @@ fn the_users_key_reaches_the_provider_and_nobody_else() {
     bench.task("note").dev_models(&curious());
     let model = bench.serve_models();
     let tap = Tap::to(model.address());
-    let plays = bench.config["model"]["plays"].take();
     bench.config["model"] = json!({"provider": "anthropic", "base_url": tap.url(), "credentials": "api-key"});
-    drop(plays);
     bench.env.push(("ANTHROPIC_API_KEY".to_owned(), KEY.to_owned()));
     bench.config["run"] = json!({"until_done": false});
     let mut run = bench.start();
@@ -60,9 +58,9 @@ fn the_users_key_reaches_the_provider_and_nobody_else() {
     assert!(kept.is_empty(), "{kept:?}");
     // The role's own home, and the configuration that its user wrote, accepted and kept.
     let own = bench.home_of("docs").join("own");
-    let of_role = tree::holding(&bench.state().join("."), OF_ROLE);
+    let of_role = tree::holding(&bench.state(), OF_ROLE);
     let elsewhere: Vec<_> =
-        of_role.iter().filter(|p| !p.ends_with("docs/home/own") && !p.to_string_lossy().contains("/accepted/")).collect();
+        of_role.iter().filter(|p| **p != own && !p.to_string_lossy().contains("/accepted/")).collect();
     assert!(own.is_file() && elsewhere.is_empty(), "{elsewhere:?}");
     looked(&bench);
     for request in model.asked() {

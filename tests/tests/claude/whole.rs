@@ -9,7 +9,7 @@ use foureyes_tests::{
     records::Records,
     stock::Gpg,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// In a repository and with a home that try to have a say in it.
@@ -17,20 +17,29 @@ use std::time::{Duration, Instant};
 fn twelve_real_agents_bring_a_feature_from_request_to_signed_merge() {
     let mut bench = Bench::claude(&TWELVE, hostile::FILES);
     let home = user::Home::hostile(&bench.place("user"), &bench.place("ran-of-user"));
-    bench.config["run"] = serde_json::json!({"until_done": false});
-    bench.task("note").dev_models(&plays::dev(&plays::note("note")));
+    bench.config["run"] = json!({"until_done": false});
+    // Large, risky and of interest to users, so that everybody is asked.
+    let (long, guide) = ("line\n".repeat(80), "# Guide\n\nnote.txt says it.\n");
+    let code = [("note.txt", "done\n"), ("long.txt", long.as_str()), ("docs/guide.md", guide), ("CHANGELOG.md", "# Changes\n\n* note\n")];
+    let work = plays::honest("note", &[("tests/note.sh", "grep -q done note.txt\n")], &code);
+    let spec = json!({"note": {"title": "A note", "kind": "feature", "risk": "HIGH", "text": "note.txt says done", "paths": ["**"]}});
+    bench.task("note").dev_models(&plays::dev(&work));
+    bench.model("planner-a", &plays::planner(&spec)).model("planner-b", &plays::planner(&spec));
     let model = bench.serve_models();
     let begun = Instant::now();
     let mut run = bench.start();
+    run.status("the runtime answers", Duration::from_secs(60), |s| Some(s.clone()));
+    // Two of three architects have nothing to do with one feature; everybody answers the user.
+    assert!(bench.agents(&["send", "all", "good morning"]).status.success());
     let all_worked = |s: &Value| {
         let no_dialog = roles(s).iter().all(|r| r["state"] != "waiting");
         assert!(no_dialog, "an agent waits for a permission: {s}");
         let worked = |r: &Value| r["turns"].as_u64() > Some(0) && r["state"] == "idle" && r["unread"] == 0;
         (roles(s).len() == 12 && roles(s).iter().all(worked)).then(|| s.clone())
     };
-    let status = run.status("all twelve have worked", Duration::from_secs(180), all_worked);
+    run.wait("the feature is delivered", Duration::from_secs(180), |r| r.delivered("note").then_some(()));
     println!("twelve agents, one feature: {:.1} s", begun.elapsed().as_secs_f64());
-    run.until("the feature is delivered", |r| r.delivered("note"));
+    let status = run.status("all twelve have worked", Duration::from_secs(60), all_worked);
     bench.down();
     run.end(Duration::from_secs(30));
     bench.assert_nobody_left();
