@@ -167,7 +167,8 @@ impl Running<'_> {
 /// One line for each role, for the message of a test that failed.
 fn stands(status: &Value) -> String {
     let line = |r: &Value| {
-        let told = ["id", "state", "turns", "unread", "restarts", "held", "delivery"].map(|key| r[key].to_string());
+        let told =
+            ["id", "state", "turns", "unread", "restarts", "held", "delivery"].map(|key| r[key].to_string());
         format!("{}\n", told.join(" "))
     };
     roles(status).iter().map(line).collect()

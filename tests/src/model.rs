@@ -68,8 +68,10 @@ impl Model {
         let roster: Vec<(PrincipalId, Family)> =
             config["roles"].as_array().expect("roles").iter().map(member).collect();
         let named = config["model"]["plays"].as_object().cloned().unwrap_or_default();
-        let plays: BTreeMap<String, String> =
-            named.iter().map(|(role, play)| (role.clone(), play.as_str().expect("a name").to_owned())).collect();
+        let plays: BTreeMap<String, String> = named
+            .iter()
+            .map(|(role, play)| (role.clone(), play.as_str().expect("a name").to_owned()))
+            .collect();
         let texts = plays.values().filter_map(|name| Some((name.clone(), text(name)?))).collect();
         let played = standin::Plays::new(&roster, &plays, &texts).expect("plays");
         let roles = roster.iter().map(|(id, _)| id.to_string()).collect();

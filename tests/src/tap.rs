@@ -46,7 +46,9 @@ impl Tap {
 fn relay(client: TcpStream, upstream: TcpStream, kept: &Arc<Mutex<Vec<u8>>>) {
     let (Ok(back), Ok(forth)) = (client.try_clone(), upstream.try_clone()) else { return };
     let kept = kept.clone();
-    thread::spawn(move || pass(client, forth, |bytes| kept.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes)));
+    thread::spawn(move || {
+        pass(client, forth, |bytes| kept.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes))
+    });
     thread::spawn(move || pass(upstream, back, |_| {}));
 }
 

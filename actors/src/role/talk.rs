@@ -185,12 +185,7 @@ impl RoleActor {
         }));
     }
 
-    fn delivered(
-        &mut self,
-        result: Result<Written, DeliverError>,
-        prompt: Prompt,
-        ctx: &mut Context<Self>,
-    ) {
+    fn delivered(&mut self, result: Result<Written, DeliverError>, prompt: Prompt, ctx: &mut Context<Self>) {
         match result {
             Ok(_) => {
                 self.delivery.written_ms = Some(self.now());

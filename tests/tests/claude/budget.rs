@@ -28,7 +28,8 @@ fn looping() -> serde_json::Value {
 fn a_looping_model_is_interrupted_when_its_budget_is_spent() {
     let mut bench = Bench::claude(&THREE, SHELL);
     bench.task("note").model("planner-a", &looping());
-    bench.config["model"]["prices"] = json!({"claude": {"input": 10, "output": 10, "cache_read": 10, "cache_write": 10}});
+    bench.config["model"]["prices"] =
+        json!({"claude": {"input": 10, "output": 10, "cache_read": 10, "cache_write": 10}});
     bench.config["model"]["budgets"] = json!({"role": 0.5});
     let model = bench.serve_models();
     let mut run = bench.start();
@@ -60,9 +61,7 @@ fn a_looping_model_is_interrupted_when_its_turn_is_too_long() {
     bench.config["agents"]["remind"] = json!("1 s");
     let model = bench.serve_models();
     let mut run = bench.start();
-    let text = run.wait("a person is told", Duration::from_secs(90), |r| {
-        told(r, "role-does-not-act")
-    });
+    let text = run.wait("a person is told", Duration::from_secs(90), |r| told(r, "role-does-not-act"));
     println!("{text}");
     let asked = model.count();
     run.stays("nothing more is asked", Duration::from_secs(8), || match model.count() - asked {

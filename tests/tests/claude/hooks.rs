@@ -52,9 +52,15 @@ fn agents_without_hooks_move_nothing() {
     run.status("the runtime answers", Duration::from_secs(30), |s| Some(s.clone()));
     assert!(bench.agents(&["send", "all", "try it"]).status.success());
     for (id, _) in TWELVE {
-        run.until(&format!("{id} was refused"), |r| r.refused(id, Code::PushMain) && r.refused(id, Code::PushRef));
+        run.until(&format!("{id} was refused"), |r| {
+            r.refused(id, Code::PushMain) && r.refused(id, Code::PushRef)
+        });
     }
-    let everybody = || TWELVE.iter().all(|(id, _)| fs::read_to_string(bench.home_of(id).join("tries.log")).is_ok_and(|t| t.len() > 200));
+    let everybody = || {
+        TWELVE.iter().all(|(id, _)| {
+            fs::read_to_string(bench.home_of(id).join("tries.log")).is_ok_and(|t| t.len() > 200)
+        })
+    };
     run.until("everybody tried everything", |_| everybody());
     assert_eq!(bench.repo.git(&["rev-parse", "main"]), base);
     assert_eq!(bench.repo.git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
@@ -77,7 +83,12 @@ fn a_cli_that_switches_its_hooks_off_moves_nothing_either() {
     // Split words hide a command from whoever looks at its text.
     let hidden = |to: &str| json!({"run": ["/bin/sh", "-c", format!("p=pu; git ${{p}}sh -q origin HEAD:{to} >>~/tries.log 2>&1; true")]});
     first.insert(0, json!({"run": ["/bin/sh", "-c", off]}));
-    first.extend([hidden("refs/heads/main"), hidden("refs/heads/feature/other"), hidden("refs/tags/owned"), own]);
+    first.extend([
+        hidden("refs/heads/main"),
+        hidden("refs/heads/feature/other"),
+        hidden("refs/tags/owned"),
+        own,
+    ]);
     let play = dev(&[
         assigned("note", first),
         verdict("note", "RED", "passed", plays::push("feat: note", &[("note.txt", "done\n")])),
@@ -86,7 +97,9 @@ fn a_cli_that_switches_its_hooks_off_moves_nothing_either() {
     let base = bench.repo.git(&["rev-parse", "main"]);
     let mut run = bench.start();
     let who = run.wait("the work is assigned", Duration::from_secs(60), |r| {
-        let assigned = |e: &&&foureyes_protocol::Envelope| matches!(&e.body, Body::TaskAssignment(_)) && e.to.to_string().starts_with("dev");
+        let assigned = |e: &&&foureyes_protocol::Envelope| {
+            matches!(&e.body, Body::TaskAssignment(_)) && e.to.to_string().starts_with("dev")
+        };
         r.of("note").iter().find(assigned).map(|e| e.to.to_string())
     });
     until_there(&mut run, "the settings are overwritten", &bench.home_of(&who).join("off"));

@@ -6,7 +6,8 @@ use foureyes_tests::{
     bench::{Bench, Running, SHELL},
     claude::{THREE, until_there},
     model::Model,
-    plays::{assigned, dev, push, verdict},
+    plays::{self, assigned, dev, push, verdict},
+    processes,
     records::Records,
 };
 use nix::{
@@ -17,11 +18,14 @@ use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, SystemTime},
 };
 
 /// A call of a tool that does not end before somebody writes the file `go-<name>`.
 fn stop(name: &str) -> Value {
-    let wait = format!("touch ~/at-{name}; until [ -e ~/go-{name} ]; do sleep 0.2; done; echo went-on-{name}");
+    let wait =
+        format!("touch ~/at-{name}; until [ -e ~/go-{name} ]; do sleep 0.2; done; echo went-on-{name}");
     json!({"run": ["/bin/sh", "-c", wait]})
 }
 
@@ -43,12 +47,16 @@ fn a_conversation_survives_the_death_of_its_program_of_all_programs_and_of_the_r
     bench.task("note").dev_models(&play);
     let model = bench.serve_models();
     let mut run = bench.start();
-    let who = run.wait("the work is assigned", std::time::Duration::from_secs(60), assignee);
+    let who = run.wait("the work is assigned", Duration::from_secs(60), assignee);
     let home = bench.home_of(&who);
 
     stands(&mut run, &home, "tests");
     let before = conversation(&bench, &who);
+    let sandbox = in_sandbox(&bench, &who);
     kill_pid(bench.cli_of(&who).expect("its CLI").pid);
+    run.until("what the CLI had started is gone, too", |_| {
+        !sandbox.iter().any(|pid| processes::is_there(*pid))
+    });
     goes_on(&mut run, &home, "tests", &who, &model);
     same(&bench, &who, &before);
 
@@ -57,6 +65,8 @@ fn a_conversation_survives_the_death_of_its_program_of_all_programs_and_of_the_r
     bench.clis().iter().for_each(|p| kill_pid(p.pid));
     goes_on(&mut run, &home, "code", &who, &model);
     same(&bench, &who, &before);
+    let runtime = run.pid();
+    run.until("no dead child is left", |_| processes::zombies(runtime).is_empty());
 
     stands(&mut run, &home, "end");
     let before = conversation(&bench, &who);
@@ -69,7 +79,45 @@ fn a_conversation_survives_the_death_of_its_program_of_all_programs_and_of_the_r
 
     bench.assert_nobody_left();
     bench.assert_ledger_verifies();
-    let records = bench.records();
+    once(&bench, &bench.records());
+}
+
+/// The CLI and what it started.
+fn in_sandbox(bench: &Bench, who: &str) -> Vec<i32> {
+    let state = bench.state();
+    bench.processes().iter().filter(|p| p.shows(&state, who)).map(|p| p.pid).collect()
+}
+
+/// Also in the moments between a prompt that was written and one that was seen, and between an effect
+/// and the word of it.
+#[test]
+fn kills_of_programs_and_of_the_runtime_at_any_time_change_nothing() {
+    let mut bench = Bench::claude(&THREE, SHELL);
+    bench.task("note").dev_models(&dev(&plays::note("note")));
+    let mut seed =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").subsec_nanos();
+    let mut next = move || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Duration::from_millis(u64::from(seed >> 16) % 3_000)
+    };
+    for _ in 0..3 {
+        let run = bench.start();
+        for _ in 0..2 {
+            let after = next();
+            thread::sleep(after);
+            let clis = bench.clis();
+            println!("{} programs killed after {after:?}", clis.len());
+            clis.iter().for_each(|p| kill_pid(p.pid));
+        }
+        let after = next();
+        thread::sleep(after);
+        println!("the runtime killed after {after:?}");
+        run.kill();
+    }
+    once(&bench, &bench.finish());
+}
+
+fn once(bench: &Bench, records: &Records) {
     assert_eq!((records.merged("note").len(), records.pushes("note").len()), (1, 2), "{}", records.lines());
     assert_eq!(bench.repo.git(&["rev-list", "--merges", "--count", "main"]), "1");
     assert_eq!(bench.repo.git(&["rev-list", "--no-merges", "--count", "main"]), "3");
@@ -117,8 +165,14 @@ fn same(bench: &Bench, who: &str, (path, before): &(PathBuf, String)) {
     let (now, after) = conversation(bench, who);
     assert_eq!(now, *path);
     // Lines without an id are notes of the program to itself, which it replaces.
-    let said = |text: &str| text.lines().filter(|l| l.contains("\"uuid\":")).map(str::to_owned).collect::<Vec<_>>();
+    let said =
+        |text: &str| text.lines().filter(|l| l.contains("\"uuid\":")).map(str::to_owned).collect::<Vec<_>>();
     let (before, after) = (said(before), said(&after));
     let lost: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
-    assert!(lost.is_empty() && after.len() > before.len(), "{} lines of {}: {lost:?}", after.len(), before.len());
+    assert!(
+        lost.is_empty() && after.len() > before.len(),
+        "{} lines of {}: {lost:?}",
+        after.len(),
+        before.len()
+    );
 }

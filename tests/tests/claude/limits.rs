@@ -66,32 +66,34 @@ fn restarts(records: &Records) -> Vec<String> {
 #[test]
 fn a_model_that_fails_in_every_way_is_asked_again_and_the_feature_lands() {
     let mut bench = Bench::claude(&THREE, SHELL);
-    bench.task("note").dev_models(&plays::dev(&plays::note("note")));
-    bench.config["model"]["silence"] = json!("2 s");
-    // More in a row than the program tries by itself.
-    let faults = json!([
-        {"request": 1, "times": 4, "status": 529},
-        {"request": 6, "times": 4, "status": 500},
-        {"request": 11, "times": 1, "cut": true},
-        {"request": 13, "times": 1, "silence": true},
-    ]);
-    bench.model("planner-a", &faulty(faults));
+    bench.task("note").config["model"]["silence"] = json!("2 s");
+    // Each four times: once more than the program tries by itself.
+    let times = |request: u32, how: &str, what: Value| json!({"request": request, "times": 4, how: what});
+    bench.model("planner-a", &faulty(json!([times(2, "cut", json!(true)), times(7, "status", json!(500))])));
+    let mut dev = plays::dev(&plays::note("note"));
+    dev["faults"] = json!([times(3, "status", json!(529))]);
+    bench.model("dev-a", &dev);
+    dev["faults"] = json!([times(1, "silence", json!(true))]);
+    bench.model("dev-b", &dev);
     let model = bench.serve_models();
     let mut run = bench.start();
-    let waits = |r: &Records| r.health("planner-a").iter().filter(|h| h.state == "waiting").count();
-    run.until("the overload is waited for", |r| waits(r) >= 1);
     run.wait("the feature lands", Duration::from_secs(150), |r| r.delivered("note").then_some(()));
     run.finish();
     let records = bench.records();
     assert_eq!((records.merged("note").len(), records.pushes("note").len()), (1, 2), "{}", records.lines());
-    let why: Vec<&str> = records.health("planner-a").iter().map(|h| h.cause.as_str()).collect();
-    println!("{why:#?}");
-    assert!(why.iter().any(|w| w.contains("overloaded")), "{why:?}");
+    let of = |role: &str| records.health(role).iter().map(|h| h.cause.clone()).collect::<Vec<_>>();
+    for (role, cause) in [
+        ("planner-a", "cannot be reached"),
+        ("planner-a", "failed (500)"),
+        ("dev-a", "overloaded"),
+        ("dev-b", "said nothing for"),
+    ] {
+        assert!(of(role).iter().any(|w| w.contains(cause)), "{role}, {cause}: {:?}", of(role));
+    }
     assert!(restarts(&records).is_empty(), "{:?}", restarts(&records));
     assert!(alerts(&records, "role-held").is_empty() && alerts(&records, "account-paused").is_empty());
-    let asked = model.asked().iter().filter(|a| a.role == "planner-a").count();
-    println!("{asked} requests");
-    assert!((14..40).contains(&asked), "{asked} requests");
+    let asked = model.count();
+    assert!(asked < 100, "{asked} requests");
     bench.assert_nobody_left();
 }
 
@@ -106,7 +108,8 @@ fn a_refused_key_stops_the_account_until_a_person_has_mended_it() {
     let asked = model.count();
     assert!(said(&bench.agents(&["send", "all", "hello"])).len() < 10_000);
     let generations = |s: &Value| roles(s).iter().map(|r| r["generation"].clone()).collect::<Vec<_>>();
-    let before = run.status("everybody is held", Duration::from_secs(20), |s| held(s).then(|| generations(s)));
+    let before =
+        run.status("everybody is held", Duration::from_secs(20), |s| held(s).then(|| generations(s)));
     run.stays("nothing is asked and nothing restarts", Duration::from_secs(8), || {
         let now = bench.status().map(|s| generations(&s));
         match (model.count() == asked, now.as_ref() == Some(&before)) {

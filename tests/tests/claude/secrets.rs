@@ -81,7 +81,10 @@ fn inside(bench: &Bench) -> usize {
     for process in &sandboxed {
         for what in ["environ", "cmdline"] {
             let bytes = fs::read(format!("/proc/{}/{what}", process.pid)).unwrap_or_default();
-            assert!(!tree::contains(&bytes, KEY) && !tree::contains(&bytes, OF_ROLE), "{what} of {process:?}");
+            assert!(
+                !tree::contains(&bytes, KEY) && !tree::contains(&bytes, OF_ROLE),
+                "{what} of {process:?}"
+            );
         }
     }
     sandboxed.len()
@@ -94,6 +97,10 @@ fn looked(bench: &Bench) {
     assert!(!found.is_empty(), "nobody looked");
     for text in found {
         assert!(tree::contains(&text, "ANTHROPIC_BASE_URL=http://127.0.0.1:"), "it saw no environment");
-        assert!(!tree::contains(&text, KEY) && !tree::contains(&text, OF_ROLE), "{}", String::from_utf8_lossy(&text));
+        assert!(
+            !tree::contains(&text, KEY) && !tree::contains(&text, OF_ROLE),
+            "{}",
+            String::from_utf8_lossy(&text)
+        );
     }
 }

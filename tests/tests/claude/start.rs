@@ -27,6 +27,7 @@ fn twelve_agents_started_at_once_are_all_ready() {
         memory(&all) >> 20
     );
     assert_eq!(bench.clis().len(), 12);
+    assert!(memory(&all) < 4 << 30 && all.len() < 100, "{} processes", all.len());
     assert_eq!(status["idle_turns"], 0);
     assert!(roles(&status).iter().all(|r| r["turns"] == 0 && r["restarts"] == 0), "{status}");
     bench.down();

@@ -29,10 +29,17 @@ impl Home {
             (".claude/settings.json", settings.to_string()),
             (".claude/settings.local.json", settings.to_string()),
             (".claude/CLAUDE.md", "HOSTILE-TEXT-7d1f\n".to_owned()),
-            (".claude/.credentials.json", "{\"claudeAiOauth\": {\"accessToken\": \"sk-ant-oat01-of-the-user\"}}".to_owned()),
+            (
+                ".claude/.credentials.json",
+                "{\"claudeAiOauth\": {\"accessToken\": \"sk-ant-oat01-of-the-user\"}}".to_owned(),
+            ),
             (".claude/projects/-work/old.jsonl", "{}\n".to_owned()),
             (".claude.json", own.to_string()),
-            (".gitconfig", "[core]\n\thooksPath = /nowhere\n[user]\n\tname = The user\n\temail = user@example.org\n".to_owned()),
+            (
+                ".gitconfig",
+                "[core]\n\thooksPath = /nowhere\n[user]\n\tname = The user\n\temail = user@example.org\n"
+                    .to_owned(),
+            ),
         ];
         for (name, text) in files {
             let file = path.join(name);
@@ -46,7 +53,8 @@ impl Home {
     pub fn assert_untouched(&self) {
         assert!(!self.mark.exists(), "a hook of the user's own settings ran");
         let after = tree::picture(&self.path);
-        let changed: Vec<_> = after.iter().filter(|(path, found)| self.before.get(*path) != Some(found)).collect();
+        let changed: Vec<_> =
+            after.iter().filter(|(path, found)| self.before.get(*path) != Some(found)).collect();
         assert!(changed.is_empty(), "changed or new: {changed:?}");
         assert_eq!(after.len(), self.before.len(), "files of the user are gone");
     }

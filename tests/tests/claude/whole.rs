@@ -20,7 +20,12 @@ fn twelve_real_agents_bring_a_feature_from_request_to_signed_merge() {
     bench.config["run"] = json!({"until_done": false});
     // Large, risky and of interest to users, so that everybody is asked.
     let (long, guide) = ("line\n".repeat(80), "# Guide\n\nnote.txt says it.\n");
-    let code = [("note.txt", "done\n"), ("long.txt", long.as_str()), ("docs/guide.md", guide), ("CHANGELOG.md", "# Changes\n\n* note\n")];
+    let code = [
+        ("note.txt", "done\n"),
+        ("long.txt", long.as_str()),
+        ("docs/guide.md", guide),
+        ("CHANGELOG.md", "# Changes\n\n* note\n"),
+    ];
     let work = plays::honest("note", &[("tests/note.sh", "grep -q done note.txt\n")], &code);
     let spec = json!({"note": {"title": "A note", "kind": "feature", "risk": "HIGH", "text": "note.txt says done", "paths": ["**"]}});
     bench.task("note").dev_models(&plays::dev(&work));

@@ -124,7 +124,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("tool");
         fs::write(&program, vec![7; 4 << 20]).unwrap();
-        let given = || fs::metadata(unreadable_copy(&program, &dir.path().join("bin")).unwrap()).unwrap().ino();
+        let given =
+            || fs::metadata(unreadable_copy(&program, &dir.path().join("bin")).unwrap()).unwrap().ino();
         let all: Vec<u64> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(given)).collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
