@@ -227,6 +227,9 @@ pub struct LogsArgs {
 pub struct AttachArgs {
     /// The role; without one all of them in tmux
     pub role: Option<PrincipalId>,
+    /// Take it over: what you type goes to the agent until Ctrl-]
+    #[arg(long, requires = "role", conflicts_with = "pane")]
+    pub take: bool,
     /// As a pane of the grid, which has no keys
     #[arg(long, hide = true)]
     pub pane: bool,

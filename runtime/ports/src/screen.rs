@@ -141,12 +141,27 @@ impl ScreenSnapshot {
         out
     }
 
+    /// Row and column, from 0, of the program's cursor in what [`ScreenSnapshot::to_ansi`] draws;
+    /// `None` where it is out of view or hidden.
+    pub fn cursor_in(&self, width: u16, height: u16) -> Option<(u16, u16)> {
+        let row = usize::from(self.cursor.row).checked_sub(self.first_visible(usize::from(height)))?;
+        let row = u16::try_from(row).ok().filter(|row| *row < height)?;
+        (self.cursor.visible && self.cursor.col < width).then_some((row, self.cursor.col))
+    }
+
     fn visible_rows(&self, height: usize) -> &[Vec<Cell>] {
+        let first = self.first_visible(height);
+        &self.rows[first..self.rows.len().min(first + height)]
+    }
+
+    fn first_visible(&self, height: usize) -> usize {
+        self.used_rows().saturating_sub(height)
+    }
+
+    fn used_rows(&self) -> usize {
         let blank = |row: &Vec<Cell>| row.iter().all(|c| *c == Cell::default());
         let used = self.rows.iter().rposition(|r| !blank(r)).map_or(0, |last| last + 1);
-        let used = used.max(usize::from(self.cursor.row) + 1).min(self.rows.len());
-        let first = used.saturating_sub(height);
-        &self.rows[first..self.rows.len().min(first + height)]
+        used.max(usize::from(self.cursor.row) + 1).min(self.rows.len())
     }
 }
 
@@ -217,4 +232,23 @@ fn push_color(out: &mut String, base: u8, color: Color) {
 
 fn push_code(out: &mut String, code: std::fmt::Arguments<'_>) {
     out.write_fmt(code).expect("a String takes every text");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cursor_is_where_its_row_is_drawn() {
+        let mut screen = ScreenSnapshot::blank(10, 20);
+        let mut at = |row, col, width, height| {
+            screen.cursor = Cursor { row, col, visible: true };
+            screen.cursor_in(width, height)
+        };
+        assert_eq!(at(3, 5, 20, 10), Some((3, 5)));
+        assert_eq!(at(9, 5, 20, 4), Some((3, 5)), "the last used row stays in view");
+        assert_eq!(at(3, 5, 5, 10), None, "cut at the right");
+        screen.cursor.visible = false;
+        assert_eq!(screen.cursor_in(20, 10), None);
+    }
 }

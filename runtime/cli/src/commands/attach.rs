@@ -5,14 +5,16 @@ use crate::{
     args::AttachArgs,
     control::{
         Client,
-        protocol::{Request, Response},
+        client::TakenOver,
+        protocol::{Hand, Request, Response},
     },
     error::CliError,
     exit::Exit,
     terminal,
 };
 use foureyes_display::{
-    attach::{AttachEnd, Options, ScreenFeed, ScreenUpdate, run},
+    SinkError,
+    attach::{AttachEnd, Hands, Options, ScreenFeed, ScreenUpdate, Taken, run, take},
     tmux::{PaneSpec, TmuxSpec, open},
 };
 use foureyes_protocol::PrincipalId;
@@ -22,6 +24,7 @@ use tokio::sync::watch;
 pub(super) fn attach(place: &Place, args: AttachArgs) -> Result<ExitCode, CliError> {
     let client = place.client()?;
     match args.role {
+        Some(role) if args.take => take_over(&client, role),
         Some(role) => one(&client, role, !args.pane),
         None => all(&client),
     }
@@ -38,23 +41,70 @@ impl ScreenFeed for Remote {
     }
 }
 
-fn one(client: &Client, role: PrincipalId, hint: bool) -> Result<ExitCode, CliError> {
+type Reading = thread::JoinHandle<Result<(), CliError>>;
+
+/// Follows a role's screens on a thread of their own.
+fn follow(client: &Client, role: &PrincipalId) -> (Remote, Reading) {
     let (newest, screens) = watch::channel(None);
-    let reader = client.clone();
-    let asked = role.clone();
+    let (reader, asked) = (client.clone(), role.clone());
     let reading = thread::spawn(move || {
         reader.stream(Request::Screen(asked), &mut |response| {
             let Response::Screen(update) = response else { return false };
             newest.send(Some((*update).into())).is_ok()
         })
     });
+    (Remote(screens), reading)
+}
+
+fn options(hint: bool) -> Options {
+    Options { colour: terminal::colours(io::stdout().is_terminal()), hint }
+}
+
+/// Runs a viewer to its end.
+fn view(viewer: impl Future<Output = Result<AttachEnd, SinkError>>) -> Result<AttachEnd, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|e| CliError::new(Exit::Internal, "cannot start the viewer").because(&e))?;
-    let options = Options { colour: terminal::colours(io::stdout().is_terminal()), hint };
-    let end = runtime
-        .block_on(run(&mut Remote(screens), options))
-        .map_err(|e| CliError::new(Exit::Internal, "the viewer failed").because(&e))?;
+    runtime.block_on(viewer).map_err(|e| CliError::new(Exit::Internal, "the viewer failed").because(&e))
+}
+
+fn one(client: &Client, role: PrincipalId, hint: bool) -> Result<ExitCode, CliError> {
+    let (mut screens, reading) = follow(client, &role);
+    let end = view(run(&mut screens, options(hint)))?;
+    ended(end, reading, role)
+}
+
+/// The hands of the user, at the other end of the control socket.
+struct Far(TakenOver);
+
+#[async_trait::async_trait]
+impl Hands for Far {
+    async fn keys(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.0.hand(&Hand::Keys(bytes.to_vec())).map_err(|e| e.what)
+    }
+
+    async fn say(&mut self, line: String) -> Result<(), String> {
+        self.0.hand(&Hand::Say(line)).map_err(|e| e.what)
+    }
+}
+
+/// Only a person at a terminal takes over: what a pipe says is nobody's word.
+fn take_over(client: &Client, role: PrincipalId) -> Result<ExitCode, CliError> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(CliError::new(Exit::NoTerminal, format!("cannot take {role} over"))
+            .why("input or output is no terminal")
+            .hint(format!("run it in a terminal; or write to it: agents send {role} \"…\"")));
+    }
+    let taken_over = client.take(role.clone())?;
+    let taken = if taken_over.has_terminal() { Taken::Terminal } else { Taken::Lines };
+    let (mut screens, reading) = follow(client, &role);
+    let mut hands = Far(taken_over);
+    let end = view(take(&mut screens, &mut hands, taken, options(true)))?;
+    drop(hands);
+    ended(end, reading, role)
+}
+
+fn ended(end: AttachEnd, reading: Reading, role: PrincipalId) -> Result<ExitCode, CliError> {
     if end != AttachEnd::FeedEnded {
         return Ok(Exit::Ok.into());
     }

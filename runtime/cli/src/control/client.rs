@@ -1,13 +1,13 @@
 //! A command's end of the control socket. Blocking: a command has nothing else to do.
 
-use super::protocol::{Asked, Request, Response, VERSION};
+use super::protocol::{Asked, Hand, Request, Response, VERSION};
 use crate::{
     error::CliError,
     exit::Exit,
     state::{StateDir, StateRoot},
 };
 use foureyes_ports::view::{QuestionView, View};
-use foureyes_protocol::{Digest, Reason};
+use foureyes_protocol::{Digest, PrincipalId, Reason};
 use std::{
     io::{self, BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
@@ -98,6 +98,19 @@ impl Client {
         Ok(())
     }
 
+    /// Takes a role's agent over until the answer is dropped.
+    ///
+    /// # Errors
+    /// As [`Client::act`].
+    pub fn take(&self, role: PrincipalId) -> Result<TakenOver, CliError> {
+        let mut answers = self.send(Request::Take(role))?;
+        let gone = || CliError::new(Exit::NotRunning, "the runtime ended before it answered");
+        match self.read(&mut answers)?.ok_or_else(gone)? {
+            Response::Taken { terminal } => Ok(TakenOver { client: self.clone(), answers, terminal }),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
     fn ask(&self, request: Request) -> Result<Response, CliError> {
         let mut answers = self.send(request)?;
         let gone = || CliError::new(Exit::NotRunning, "the runtime ended before it answered");
@@ -146,6 +159,37 @@ impl Client {
             running => {
                 error.hint(format!("start it: agents run; or name one that runs: {}", running.join(", ")))
             }
+        }
+    }
+}
+
+/// An agent that the user has taken over; dropping this gives it back.
+#[derive(Debug)]
+pub struct TakenOver {
+    client: Client,
+    answers: BufReader<UnixStream>,
+    terminal: bool,
+}
+
+impl TakenOver {
+    /// Whether it has a terminal that takes keys; else it takes lines.
+    pub fn has_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Does something with it.
+    ///
+    /// # Errors
+    /// As [`Client::act`].
+    pub fn hand(&mut self, hand: &Hand) -> Result<(), CliError> {
+        let failed = |e: io::Error| CliError::new(Exit::NotRunning, "the runtime is gone").because(&e);
+        let mut line = serde_json::to_vec(hand).map_err(|e| failed(e.into()))?;
+        line.push(b'\n');
+        self.answers.get_mut().write_all(&line).map_err(failed)?;
+        match self.client.read(&mut self.answers)? {
+            Some(Response::Done(_)) => Ok(()),
+            Some(other) => Err(self.client.unexpected(&other)),
+            None => Err(CliError::new(Exit::NotRunning, "the runtime has ended")),
         }
     }
 }

@@ -86,6 +86,28 @@ pub trait ControlHandler: Send + Sync {
     /// An unknown role.
     async fn role(&self, role: &PrincipalId, action: RoleAction) -> Done;
 
+    /// Takes a role's agent over for the user: until it is given back the runtime types nothing into
+    /// its terminal, and nobody else can take it. Whether it has a terminal.
+    ///
+    /// # Errors
+    /// An unknown role, one whose process does not run, or one that is taken already.
+    async fn take(&self, role: &PrincipalId) -> Result<bool, Reason>;
+
+    /// Gives it back.
+    async fn give_back(&self, role: &PrincipalId);
+
+    /// Types keys into the terminal of an agent that was taken over.
+    ///
+    /// # Errors
+    /// When its process does not run, does not read, or has no terminal.
+    async fn type_to(&self, role: &PrincipalId, keys: &[u8]) -> Done;
+
+    /// Says something to an agent that was taken over, as a prompt from the user.
+    ///
+    /// # Errors
+    /// When its process does not run or cannot take a prompt.
+    async fn say_to(&self, role: &PrincipalId, text: String) -> Done;
+
     /// Makes a supervised actor panic.
     ///
     /// # Errors

@@ -57,6 +57,9 @@ pub enum Request {
     Watch,
     /// A role's terminal, now and whenever it changes: [`Response::Screen`]s without end.
     Screen(PrincipalId),
+    /// Takes a role's agent over for as long as the connection stands: [`Response::Taken`], then an
+    /// answer to each [`Hand`] that follows, one a line.
+    Take(PrincipalId),
     /// A new feature.
     Feature {
         /// Its name.
@@ -134,6 +137,16 @@ pub enum Request {
     Down,
 }
 
+/// What whoever has taken an agent over does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hand {
+    /// Keys for its terminal, as bytes.
+    Keys(Vec<u8>),
+    /// A line for a program without one.
+    Say(String),
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -142,6 +155,11 @@ pub enum Response {
     View(Box<View>),
     /// A role's terminal.
     Screen(Box<WireUpdate>),
+    /// An agent was taken over; whether it has a terminal that takes keys.
+    Taken {
+        /// Else it takes lines.
+        terminal: bool,
+    },
     /// What waits.
     Question(Box<QuestionView>),
     /// The digest that a code is bound to.

@@ -20,6 +20,8 @@ pub struct WireUpdate {
     state: RoleState,
     work: String,
     restarts: u32,
+    #[serde(default)]
+    taken: bool,
     screen: WireScreen,
 }
 
@@ -69,6 +71,7 @@ impl From<&ScreenUpdate> for WireUpdate {
             state: update.state,
             work: update.work.clone(),
             restarts: update.restarts,
+            taken: update.taken,
             screen: WireScreen {
                 version: screen.version,
                 cols: screen.cols,
@@ -92,6 +95,7 @@ impl From<WireUpdate> for ScreenUpdate {
             state: wire.state,
             work: wire.work,
             restarts: wire.restarts,
+            taken: wire.taken,
             screen: Arc::new(screen),
         }
     }
@@ -203,6 +207,7 @@ mod tests {
             state: RoleState::Busy,
             work: "x".to_owned(),
             restarts: 1,
+            taken: true,
             screen: Arc::new(screen),
         };
         let line = serde_json::to_string(&WireUpdate::from(&update)).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{
     handler::{ControlHandler, Done},
-    protocol::{Asked, MAX_REQUEST, Request, Response, VERSION},
+    protocol::{Asked, Hand, MAX_REQUEST, Request, Response, VERSION},
 };
 use crate::error::CliError;
 use foureyes_ports::view::View;
@@ -17,7 +17,10 @@ use std::{
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::Semaphore,
     time::timeout,
 };
@@ -109,7 +112,53 @@ async fn client(stream: UnixStream, handler: &dyn ControlHandler) -> io::Result<
                 _ = gone.read_u8() => Ok(()),
             }
         }
+        Request::Take(role) => {
+            // A client says nothing more before it is answered: nothing is lost with the buffer.
+            let hands = read.into_inner().into_inner();
+            take(hands, &mut write, handler, &role).await
+        }
         request => send(&mut write, &answer(handler, request).await).await,
+    }
+}
+
+/// Has a role taken over for as long as the client stays.
+async fn take(
+    hands: OwnedReadHalf,
+    write: &mut OwnedWriteHalf,
+    handler: &dyn ControlHandler,
+    role: &PrincipalId,
+) -> io::Result<()> {
+    let terminal = match handler.take(role).await {
+        Ok(terminal) => terminal,
+        Err(reason) => return send(write, &Response::Refused(reason)).await,
+    };
+    let served = async {
+        send(write, &Response::Taken { terminal }).await?;
+        serve_hands(BufReader::new(hands), write, handler, role).await
+    };
+    // However the client goes away, the role is given back.
+    let served = served.await;
+    handler.give_back(role).await;
+    served
+}
+
+async fn serve_hands(
+    mut hands: BufReader<OwnedReadHalf>,
+    write: &mut OwnedWriteHalf,
+    handler: &dyn ControlHandler,
+    role: &PrincipalId,
+) -> io::Result<()> {
+    loop {
+        let mut line = Vec::new();
+        if (&mut hands).take(MAX_REQUEST).read_until(b'\n', &mut line).await? == 0 {
+            return Ok(());
+        }
+        let done = match serde_json::from_slice(&line)? {
+            Hand::Keys(keys) => handler.type_to(role, &keys).await,
+            Hand::Say(text) => handler.say_to(role, text).await,
+        };
+        let answer = done.map_or_else(Response::Refused, Response::Done);
+        send(write, &answer).await?;
     }
 }
 
@@ -191,6 +240,7 @@ async fn do_act(handler: &dyn ControlHandler, request: Request) -> Done {
         Request::View
         | Request::Watch
         | Request::Screen(_)
+        | Request::Take(_)
         | Request::Question(_)
         | Request::UnfreezeDecision => Ok(String::new()),
     }

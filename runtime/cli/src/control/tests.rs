@@ -1,5 +1,5 @@
 use super::{
-    protocol::{Request, Response, RoleAction, Typed},
+    protocol::{Hand, Request, Response, RoleAction, Typed},
     *,
 };
 use crate::{
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 struct Fake {
     views: watch::Sender<Arc<View>>,
+    taken: watch::Sender<Vec<String>>,
 }
 
 struct OneScreen(Option<ScreenUpdate>);
@@ -50,6 +51,7 @@ impl ControlHandler for Fake {
             state: RoleState::Busy,
             work: String::new(),
             restarts: 0,
+            taken: false,
             screen: Arc::new(ScreenSnapshot::of_text("hello", 3, 10)),
         };
         (*id == role("dev-a")).then(|| Box::new(OneScreen(Some(update))) as Box<dyn ScreenFeed>)
@@ -97,6 +99,23 @@ impl ControlHandler for Fake {
     async fn role(&self, id: &PrincipalId, action: RoleAction) -> Done {
         Ok(format!("role {id} {action:?}"))
     }
+    async fn take(&self, id: &PrincipalId) -> Result<bool, Reason> {
+        let free = self.taken.send_if_modified(|done| {
+            let free = done.last().is_none_or(|last| last == "given back");
+            free.then(|| done.push(format!("taken {id}"))).is_some()
+        });
+        free.then_some(true).ok_or_else(|| Reason::new(Code::Receiver, "it is taken already"))
+    }
+    async fn give_back(&self, _: &PrincipalId) {
+        self.taken.send_modify(|done| done.push("given back".to_owned()));
+    }
+    async fn type_to(&self, id: &PrincipalId, keys: &[u8]) -> Done {
+        self.taken.send_modify(|done| done.push(format!("{id} keys {}", keys.escape_ascii())));
+        Ok(String::new())
+    }
+    async fn say_to(&self, _: &PrincipalId, text: String) -> Done {
+        Err(Reason::new(Code::Frozen, format!("not {text}")))
+    }
     async fn crash(&self, path: &str) -> Done {
         Ok(format!("crash {path}"))
     }
@@ -108,6 +127,7 @@ impl ControlHandler for Fake {
 struct Served {
     client: Client,
     views: watch::Sender<Arc<View>>,
+    taken: watch::Receiver<Vec<String>>,
     _runtime: tokio::runtime::Runtime,
     _dir: tempfile::TempDir,
 }
@@ -123,13 +143,14 @@ fn served() -> Served {
     let state = state(&dir);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (views, _) = watch::channel(Arc::new(View { repository: "first".to_owned(), ..View::default() }));
-    let handler = Arc::new(Fake { views: views.clone() });
+    let (done, taken) = watch::channel(Vec::new());
+    let handler = Arc::new(Fake { views: views.clone(), taken: done });
     let listener = {
         let _inside = runtime.enter();
         server::listen(&state.control_socket()).unwrap()
     };
     runtime.spawn(server::serve(listener, handler));
-    Served { client: Client::new(state), views, _runtime: runtime, _dir: dir }
+    Served { client: Client::new(state), views, taken, _runtime: runtime, _dir: dir }
 }
 
 #[test]
@@ -195,6 +216,26 @@ fn screens_come_until_the_role_is_gone() {
     assert_eq!(text, "hello");
     let error = served.client.stream(Request::Screen(role("dev-z")), &mut |_| true).unwrap_err();
     assert!(error.to_string().contains("no role dev-z"), "{error}");
+}
+
+#[test]
+fn a_role_is_taken_by_one_connection_and_given_back_at_its_end() {
+    let mut served = served();
+    let mut first = served.client.take(role("dev-a")).unwrap();
+    assert!(first.has_terminal());
+    let refused = served.client.take(role("dev-a")).unwrap_err();
+    assert!(refused.to_string().contains("it is taken already"), "{refused}");
+    first.hand(&Hand::Keys(b"ls\x1b[A\r\xff".to_vec())).unwrap();
+    let refused = first.hand(&Hand::Say("now".to_owned())).unwrap_err();
+    assert_eq!((refused.exit, refused.what.as_str()), (Exit::Refused, "not now"));
+    drop(first);
+    let wanted = ["taken dev-a", "dev-a keys ls\\x1b[A\\r\\xff", "given back"];
+    let inside = served._runtime.handle().clone();
+    let came = served.taken.wait_for(|done| done.len() == wanted.len());
+    let came =
+        inside.block_on(async { tokio::time::timeout(std::time::Duration::from_secs(20), came).await });
+    assert_eq!(*came.unwrap().unwrap(), wanted);
+    served.client.take(role("dev-a")).unwrap();
 }
 
 #[test]

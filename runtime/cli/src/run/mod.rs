@@ -7,6 +7,7 @@ mod journal;
 mod operator;
 mod plan;
 pub mod sinks;
+mod taking;
 
 use crate::{
     agents_needs,

@@ -1,6 +1,9 @@
 //! What a running runtime does for its owner's commands: the control socket's other side.
 
-use super::desk::{Desk, Typed as DeskTyped};
+use super::{
+    desk::{Desk, Typed as DeskTyped},
+    taking::Takings,
+};
 use crate::{
     compose::Runtime,
     control::{
@@ -29,6 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 struct Operator {
     desk: Desk,
     core: CoreHandle,
+    takings: Arc<Takings>,
     asked: Arc<Notify>,
 }
 
@@ -52,7 +56,9 @@ pub(super) fn serve(
     asked: Arc<Notify>,
 ) -> Result<Served, CliError> {
     let listener = server::listen(&state.control_socket())?;
-    let operator = Arc::new(Operator { desk, core: runtime.handle().clone(), asked });
+    let core = runtime.handle().clone();
+    let takings = Arc::new(Takings::new(core.clone()));
+    let operator = Arc::new(Operator { desk, core, takings, asked });
     Ok(Served(tokio::spawn(server::serve(listener, operator))))
 }
 
@@ -71,6 +77,7 @@ impl ControlHandler for Operator {
         self.core.context().facts.roster.iter().find(|(id, _)| id == role)?;
         Some(Box::new(Feed {
             core: self.core.clone(),
+            takings: self.takings.clone(),
             role: role.clone(),
             family,
             session: None,
@@ -132,6 +139,22 @@ impl ControlHandler for Operator {
         }
     }
 
+    async fn take(&self, role: &PrincipalId) -> Result<bool, Reason> {
+        self.takings.take(role).await
+    }
+
+    async fn give_back(&self, role: &PrincipalId) {
+        self.takings.give_back(role).await;
+    }
+
+    async fn type_to(&self, role: &PrincipalId, keys: &[u8]) -> Done {
+        self.takings.type_to(role, keys).await
+    }
+
+    async fn say_to(&self, role: &PrincipalId, text: String) -> Done {
+        self.takings.say_to(role, &text).await
+    }
+
     async fn crash(&self, path: &str) -> Done {
         let crashed = self.core.crash(path).await;
         crashed
@@ -148,6 +171,7 @@ impl ControlHandler for Operator {
 /// A role's screen, through deaths and restarts of its process.
 struct Feed {
     core: CoreHandle,
+    takings: Arc<Takings>,
     role: PrincipalId,
     family: Family,
     session: Option<Arc<dyn AgentSession>>,
@@ -165,6 +189,7 @@ impl Feed {
             state: role.map_or(RoleState::Asleep, |r| r.state),
             work: role.map_or_else(String::new, |r| r.work.clone()),
             restarts: role.map_or(0, |r| r.restarts),
+            taken: self.takings.is_taken(&self.role),
             screen,
         }
     }

@@ -46,6 +46,7 @@ impl ScreenFeed for Counting {
             state: self.role.state,
             work: self.role.work.clone(),
             restarts: self.role.restarts,
+            taken: false,
             screen: Arc::new(ScreenSnapshot::of_text(&text, 24, 80)),
         })
     }

@@ -1,10 +1,13 @@
-//! One role's terminal in the user's: read only, redrawn from the screen model and from nothing
-//! else.
+//! One role's terminal in the user's, redrawn from the screen model and from nothing else. Watched,
+//! it is read only; taken over ([`take`]), it gets the user's keys, or lines.
 
+mod editor;
 mod frame;
 mod keys;
+mod take;
 
 pub use frame::frame;
+pub use take::{Hands, LEAVE, Taken, take};
 
 use crate::SinkError;
 use crate::tty::{self, FullScreen};
@@ -28,6 +31,8 @@ pub struct ScreenUpdate {
     pub work: String,
     /// How often it was restarted.
     pub restarts: u32,
+    /// Whether the user has taken it over.
+    pub taken: bool,
     /// What its terminal shows.
     pub screen: Arc<ScreenSnapshot>,
 }

@@ -10,6 +10,7 @@ fn update(text: &str) -> ScreenUpdate {
         state: RoleState::Busy,
         work: "clamp: implementation\x1b]0;owned\x07\u{202e}".to_owned(),
         restarts: 1,
+        taken: false,
         screen: Arc::new(ScreenSnapshot::of_text(text, 5, 40)),
     }
 }
@@ -76,4 +77,32 @@ async fn a_pipe_gets_the_text_once() {
     assert_eq!((end, out.as_slice()), (AttachEnd::Printed, b"one\ntwo\n".as_slice()));
     let end = print_once(&mut Feed(Vec::new()), &mut out).await.expect("nothing is written");
     assert_eq!(end, AttachEnd::FeedEnded);
+}
+
+#[test]
+fn who_has_it_is_told_in_the_line_below() {
+    let mut taken = update("$ cargo test");
+    taken.taken = true;
+    assert!(frame(&taken, 100, 6, options(false)).contains("taken over by the user"));
+    assert!(!frame(&update(""), 100, 6, options(false)).contains("taken over"));
+}
+
+#[test]
+fn a_taken_frame_has_a_cursor_and_what_is_typed() {
+    let mut update = update("$ cargo test");
+    update.taken = true;
+    update.screen = Arc::new(ScreenSnapshot {
+        cursor: foureyes_ports::screen::Cursor { row: 0, col: 3, visible: true },
+        ..(*update.screen).clone()
+    });
+    let drawn = |line: Option<&str>| {
+        frame::taken_frame(&update, (70, 6), options(false), line, " Ctrl-] gives it back ")
+            .escape_debug()
+            .to_string()
+    };
+    insta::assert_snapshot!(format!("{}\n{}", drawn(None), drawn(Some("hello agent"))));
+    let long = "x".repeat(300);
+    for (width, height) in [(1, 1), (2, 2), (10, 3), (70, 6)] {
+        frame::taken_frame(&update, (width, height), options(true), Some(&long), "keys");
+    }
 }
