@@ -35,6 +35,8 @@ pub struct Turns {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Open {
     began_ms: u64,
+    /// When it has taken too long; a person's turn never has.
+    due_ms: Option<u64>,
     interrupted_ms: Option<u64>,
 }
 
@@ -148,7 +150,11 @@ impl Turns {
             self.reminders = n;
         }
         self.told = self.told.max(facts.newest);
-        self.open = Some(Open { began_ms: facts.now_ms, interrupted_ms: None });
+        self.open = Some(Open {
+            began_ms: facts.now_ms,
+            due_ms: Some(facts.now_ms.saturating_add(facts.turn_ms)),
+            interrupted_ms: None,
+        });
         self.again = false;
         self.remind_at = None;
         self.count += 1;
@@ -164,7 +170,7 @@ impl Turns {
     /// A turn began that the runtime did not order: the user talks to the agent.
     pub fn begun_by_user(&mut self, now_ms: u64) {
         if self.open.is_none() {
-            self.open = Some(Open { began_ms: now_ms, interrupted_ms: None });
+            self.open = Some(Open { began_ms: now_ms, due_ms: None, interrupted_ms: None });
             self.before = None;
             self.count += 1;
         }
@@ -199,10 +205,12 @@ impl Turns {
     }
 
     /// The turn ended. `whole` when the model had no more to say; what is then still unacknowledged
-    /// is reminded of after `remind_ms`, twice as long each time.
+    /// is reminded of after `remind_ms`, twice as long each time. So is what a turn was about that
+    /// took too long: taken up at once, it would take as long again, for ever.
     pub fn ended(&mut self, whole: bool, now_ms: u64, remind_ms: u64) {
+        let overlong = self.open.is_some_and(|o| o.interrupted_ms >= o.due_ms && o.due_ms.is_some());
         (self.open, self.before) = (None, None);
-        self.again = !whole;
+        self.again = !whole && !overlong;
         let wait = remind_ms.saturating_mul(1 << self.reminders.min(16));
         self.remind_at = Some(now_ms.saturating_add(wait));
     }
@@ -270,6 +278,25 @@ mod tests {
         assert_eq!(turns.next(&Facts { now_ms: 31_000, ..urgent }), Next::End, "it does not leave off");
         turns.ended(false, 2_000, 500);
         assert_eq!(turns.next(&urgent), Next::Prompt(Why::New));
+    }
+
+    #[test]
+    fn a_turn_that_takes_too_long_again_and_again_ends_as_one_that_leaves_things_undone() {
+        let mut turns = Turns::default();
+        let mut one = facts(1, 7);
+        turns.begin(Why::New, &one);
+        for n in 1..=REMINDERS + 1 {
+            one.now_ms += one.turn_ms;
+            assert_eq!(turns.next(&one), Next::Interrupt);
+            assert!(turns.interrupted(one.now_ms));
+            turns.ended(false, one.now_ms, 500);
+            one.now_ms += 500 << (n - 1);
+            if n <= REMINDERS {
+                assert_eq!(turns.next(&one), Next::Prompt(Why::Reminder(n)));
+                turns.begin(Why::Reminder(n), &one);
+            }
+        }
+        assert_eq!(turns.next(&one), Next::GiveUp);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Bench {
     pub repo: Repo,
     /// The configuration, written at each start. JSON is YAML.
     pub config: Value,
+    /// Variables that the program is started with, beside those of the test.
+    pub env: Vec<(String, String)>,
 }
 
 impl Bench {
@@ -63,7 +65,7 @@ impl Bench {
             "run": {"until_done": true},
             "gates": {"suite": {"adapter": "generic", "command": ["/bin/sh", "run.sh"]}},
         });
-        Self { dir, starts: Cell::new(0), repo, config }
+        Self { dir, starts: Cell::new(0), repo, config, env: Vec::new() }
     }
 
     /// The state directory.
@@ -145,6 +147,7 @@ impl Bench {
     fn bare(&self, args: &[&str]) -> Command {
         let mut command = Command::new(agents_bin());
         command.args(args).env("AGENTS_STATE_DIR", self.state());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.dir.path()).stdin(Stdio::null());
         command
     }
@@ -311,7 +314,12 @@ pub struct Running<'a> {
     ended: Option<ExitStatus>,
 }
 
-impl Running<'_> {
+impl<'a> Running<'a> {
+    /// Whose it is.
+    pub fn bench(&self) -> &'a Bench {
+        self.bench
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -4,14 +4,18 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs: cargo, git and the program under test")]
 
 pub mod bench;
+pub mod claude;
 pub mod licence;
 pub mod markdown;
+pub mod model;
 pub mod plays;
 pub mod processes;
 pub mod records;
 pub mod repo;
 pub mod stock;
+pub mod tap;
 pub mod terminal;
+pub mod tree;
 pub mod workspace;
 
 use std::{

@@ -45,6 +45,35 @@ fn look(pid: i32, mark: &str) -> Option<Process> {
     (belongs && !line.is_empty()).then_some(Process { pid, line })
 }
 
+/// Dead children that a process, or a child of it, did not take note of.
+pub fn zombies(of: u32) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
+    let all: Vec<(i32, char, i32)> = pids.filter_map(stat).collect();
+    let mut family = vec![i32::try_from(of).expect("a process id")];
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        family.extend(all.iter().filter(|(_, _, of)| *of == parent).map(|(pid, _, _)| *pid));
+        at += 1;
+    }
+    all.iter()
+        .filter(|(pid, state, _)| *state == 'Z' && family.contains(pid))
+        .map(|(pid, _, _)| *pid)
+        .collect()
+}
+
+/// Id, state and parent of a process.
+fn stat(pid: i32) -> Option<(i32, char, i32)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut words = text.rsplit_once(')')?.1.split_whitespace();
+    Some((pid, words.next()?.chars().next()?, words.next()?.parse().ok()?))
+}
+
+/// Whether a process is there, dead or alive.
+pub fn is_there(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
 /// Waits until nothing belongs to the test any more.
 ///
 /// # Errors

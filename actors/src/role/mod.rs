@@ -338,6 +338,7 @@ impl Actor for RoleActor {
         ctx.add_message_stream(pauses);
         ctx.run_interval(LOOK, |role, ctx| role.look(ctx));
         self.inbox.catch_up();
+        self.take_note(ctx);
         self.signal();
         if !self.launcher.lazy(&self.id) || !self.inbox.is_empty() {
             self.start(ctx);

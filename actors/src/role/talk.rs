@@ -95,15 +95,16 @@ impl RoleActor {
         if !self.launcher.has_model(&self.id) {
             return;
         }
-        for item in self.inbox.items(usize::MAX) {
-            if !informs(&item.body) {
-                continue;
-            }
+        let notes: Vec<_> = self.inbox.items(usize::MAX).into_iter().filter(|i| informs(&i.body)).collect();
+        for item in &notes {
             if matches!(item.body, Body::Freeze(_)) && self.frozen().is_some() {
                 self.stop_turn(ctx);
             }
             let saved = self.inbox.acknowledge(item.id);
             self.settle(saved, ctx);
+        }
+        if !notes.is_empty() {
+            self.signal();
         }
     }
 

@@ -9,12 +9,16 @@ use std::{
         unix::fs::{MetadataExt, PermissionsExt},
     },
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 /// Names under which the multi-call binary is shown in `/rt/bin`.
 pub(crate) const NAMES: [&str; 6] =
     ["agents-init", "agents-hook", "agents-gpg", "git-remote-agents", "agents-mcp", "agents-play"];
+
+/// One copy at a time: a second one would replace the file that a sandbox is just being given.
+static COPYING: Mutex<()> = Mutex::new(());
 
 /// How often, and how long apart, it is asked whether a copy is still open for writing.
 const LOOKS: u32 = 1000;
@@ -56,6 +60,7 @@ fn copy(program: &Path, dir: &Path) -> std::io::Result<PathBuf> {
     let (dev, ino, size) = (meta.dev(), meta.ino(), meta.len());
     let stamp = format!("{dev:x}-{ino:x}-{size:x}-{:x}-{:x}", meta.mtime(), meta.mtime_nsec());
     let target = dir.join(format!("{name}-{stamp}"));
+    let _alone = COPYING.lock().unwrap_or_else(PoisonError::into_inner);
     if target.exists() {
         return Ok(target);
     }
@@ -112,6 +117,20 @@ mod tests {
         assert_eq!(unreadable_copy(&program, &dir.path().join("bin")).unwrap(), one);
         fs::write(&program, "second version").unwrap();
         assert_ne!(unreadable_copy(&program, &dir.path().join("bin")).unwrap(), one);
+    }
+
+    #[test]
+    fn nobody_replaces_a_copy_that_another_was_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("tool");
+        fs::write(&program, vec![7; 4 << 20]).unwrap();
+        let given =
+            || fs::metadata(unreadable_copy(&program, &dir.path().join("bin")).unwrap()).unwrap().ino();
+        let all: Vec<u64> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(given)).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert!(all.iter().all(|inode| *inode == given()), "{all:?}");
     }
 
     #[test]
