@@ -98,8 +98,11 @@ struct Team(BTreeMap<String, Arc<dyn StandIn>>);
 
 impl StandIn for Team {
     fn reply(&self, agent: &str, request: &Value) -> Reply {
-        match self.0.get(agent) {
-            Some(model) => model.reply(agent, request),
+        // Behind a proxy that keeps the path to itself, the prompt says who asks.
+        let told = || prompted(request).filter(|role| self.0.contains_key(role));
+        let role = if self.0.contains_key(agent) { Some(agent.to_owned()) } else { told() };
+        match role.as_deref().and_then(|role| Some((role, self.0.get(role)?))) {
+            Some((role, model)) => model.reply(role, request),
             None => Reply {
                 outcome: ReplyOutcome::Error {
                     status: 404,
@@ -111,6 +114,14 @@ impl StandIn for Team {
             },
         }
     }
+}
+
+/// The role that the prompt of a request names.
+fn prompted(request: &Value) -> Option<String> {
+    const BEFORE: &str = "You are `";
+    let system = request["system"].to_string();
+    let after = &system[system.find(BEFORE)? + BEFORE.len()..];
+    after.split('`').next().map(str::to_owned)
 }
 
 /// A model that plays a play.
