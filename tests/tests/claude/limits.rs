@@ -39,7 +39,8 @@ fn a_limit_pauses_everybody_of_the_account_until_it_ends() {
     run.until("the limit is told", |r| alerts(r, "account-paused").len() == 1);
     let paused = Instant::now();
     let asked = model.count();
-    assert!(said(&bench.agents(&["send", "all", "hello"])).len() < 10_000);
+    // Something waits for everybody.
+    assert!(bench.agents(&["send", "all", "hello"]).status.success());
     run.status("everybody is held", Duration::from_secs(20), |s| held(s).then_some(()));
     let rest = Duration::from_secs(20).saturating_sub(paused.elapsed());
     run.stays("nobody asks", rest, || match model.count() {
@@ -106,7 +107,8 @@ fn a_refused_key_stops_the_account_until_a_person_has_mended_it() {
     let mut run = bench.start();
     run.until("the refusal is told", |r| alerts(r, "account-refused").len() == 1);
     let asked = model.count();
-    assert!(said(&bench.agents(&["send", "all", "hello"])).len() < 10_000);
+    // Something waits for everybody.
+    assert!(bench.agents(&["send", "all", "hello"]).status.success());
     let generations = |s: &Value| roles(s).iter().map(|r| r["generation"].clone()).collect::<Vec<_>>();
     let before =
         run.status("everybody is held", Duration::from_secs(20), |s| held(s).then(|| generations(s)));
