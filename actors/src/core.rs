@@ -122,6 +122,19 @@ impl Core {
 
 type Ready = std::sync::mpsc::Sender<Result<CoreHandle, CoreError>>;
 
+/// Starts the core on the thread that calls: for tests, whose clock is the thread's own.
+///
+/// # Errors
+/// [`CoreError`].
+#[cfg(test)]
+pub(crate) fn start_here(settings: Settings) -> Result<CoreHandle, CoreError> {
+    install_panic_hook();
+    let (tree, commands) = mpsc::unbounded_channel();
+    let (root, handle) = build(settings, tree, watch::channel(false).0)?;
+    actix::spawn(serve(root, commands));
+    Ok(handle)
+}
+
 /// The life of the core's thread.
 async fn live(settings: Settings, ready: Ready, melt: watch::Sender<bool>) {
     let (tree_tx, tree_rx) = mpsc::unbounded_channel();

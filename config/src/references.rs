@@ -44,6 +44,7 @@ pub(crate) fn check(
     backends(config, play_exists, &mut found);
     prompts(config, &mut found);
     model_plays(config, play_exists, &mut found);
+    shown(config, &mut found);
     tasks(config, &mut found);
     suite(config, &mut found);
     orders(config, &mut found);
@@ -142,6 +143,18 @@ fn model_plays(config: &Config, play_exists: &dyn Fn(&str) -> bool, found: &mut 
             found.add(&path, format!("there is no role {role:?}"), hint);
         }
         play(name, &path, play_exists, found);
+    }
+}
+
+/// What is shown inside stands where it lies here, so it must not lie where a sandbox has its own.
+fn shown(config: &Config, found: &mut Found<'_>) {
+    const OWN: [&str; 5] = ["/work", "/home/agent", "/rt", "/run/rt", "/opt/agents"];
+    for (i, path) in config.sandbox.read_only.iter().enumerate() {
+        if let Some(own) = OWN.iter().find(|own| path.starts_with(own)) {
+            let hint = "move or copy it elsewhere on this machine, and name that place".to_owned();
+            let what = format!("{} would stand in {own}, which is the sandbox's own", path.display());
+            found.add(&format!("sandbox.read_only[{i}]"), what, hint);
+        }
     }
 }
 

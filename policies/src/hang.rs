@@ -11,8 +11,8 @@ pub struct Signs {
     pub transcript_quiet_ms: Option<u64>,
     /// Since it was last asked for a sign of life, when it has not answered yet.
     pub asked_ms: Option<u64>,
-    /// Whether it answered since it last said anything else.
-    pub answered: bool,
+    /// Since it last answered; `None` when it has said something else since, or never answered.
+    pub answered_ms: Option<u64>,
     /// Whether its program can be asked at all.
     pub can_answer: bool,
     /// Whether one of its tools runs, or a request to its model is under way: both may take long.
@@ -50,10 +50,17 @@ pub fn judge(s: &Signs) -> Hang {
         // No output and no answer: two of three, whatever the transcript says.
         Some(ms) if ms >= s.answer_limit_ms => Hang::Hung,
         Some(_) => Hang::Lives,
-        None if !s.answered => Hang::Ask,
-        None if s.explained || !stuck => Hang::Lives,
-        None if s.quiet_ms >= 2 * s.quiet_limit_ms => Hang::Idle,
-        None => Hang::Lives,
+        None => asked_or_idle(s, stuck && !s.explained),
+    }
+}
+
+/// No question is open. An answer holds as long as silence does: one who answered may hang since.
+fn asked_or_idle(s: &Signs, idle: bool) -> Hang {
+    match s.answered_ms {
+        None => Hang::Ask,
+        Some(_) if idle && s.quiet_ms >= s.quiet_limit_ms.saturating_mul(2) => Hang::Idle,
+        Some(ms) if ms >= s.quiet_limit_ms => Hang::Ask,
+        Some(_) => Hang::Lives,
     }
 }
 
@@ -65,7 +72,7 @@ mod tests {
         quiet_ms: 30_000,
         transcript_quiet_ms: Some(30_000),
         asked_ms: None,
-        answered: false,
+        answered_ms: None,
         can_answer: true,
         explained: false,
         quiet_limit_ms: 30_000,
@@ -86,16 +93,21 @@ mod tests {
             ),
             (
                 "a tool runs for ten minutes, and the program answers",
-                Signs { quiet_ms: 600_000, answered: true, explained: true, ..S },
+                Signs { quiet_ms: 600_000, answered_ms: Some(29_999), explained: true, ..S },
                 Hang::Lives,
+            ),
+            (
+                "an answer does not hold for ever",
+                Signs { quiet_ms: 600_000, answered_ms: Some(30_000), explained: true, ..S },
+                Hang::Ask,
             ),
             (
                 "a tool runs, and the program does not answer",
                 Signs { quiet_ms: 600_000, asked_ms: Some(10_000), explained: true, ..S },
                 Hang::Hung,
             ),
-            ("it answers and does nothing", Signs { quiet_ms: 60_000, answered: true, ..S }, Hang::Idle),
-            ("it answers, not long ago", Signs { quiet_ms: 59_999, answered: true, ..S }, Hang::Lives),
+            ("it answers and does nothing", Signs { quiet_ms: 60_000, answered_ms: Some(30_000), ..S }, Hang::Idle),
+            ("it answers, not long ago", Signs { quiet_ms: 59_999, answered_ms: Some(29_999), ..S }, Hang::Lives),
             ("cannot be asked: two of two", Signs { can_answer: false, ..S }, Hang::Hung),
             (
                 "cannot be asked, its transcript grows",

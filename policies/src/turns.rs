@@ -6,6 +6,10 @@
 
 /// Reminders of the same envelopes before a person is told.
 pub const REMINDERS: u32 = 3;
+/// So long (milliseconds) a program has to leave off a turn that was interrupted; then it is ended.
+pub const LEAVE_OFF_MS: u64 = 30_000;
+/// A program that a person has taken over is looked at again after so long, in milliseconds.
+pub const LOOK_AGAIN_MS: u64 = 1_000;
 
 /// Where a role stands between its inbox and its program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,15 +27,17 @@ pub struct Turns {
     given_up: bool,
     /// Turns so far.
     count: u64,
+    /// What was before the turn in flight, for a prompt that is not written after all.
+    before: Option<Box<Turns>>,
 }
 
 /// A turn in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Open {
     began_ms: u64,
-    interrupted: bool,
-    /// It was told to end because it took too long.
-    overlong: bool,
+    /// When it has taken too long; a person's turn never has.
+    due_ms: Option<u64>,
+    interrupted_ms: Option<u64>,
 }
 
 /// What is known at the moment of asking.
@@ -45,6 +51,8 @@ pub struct Facts {
     pub newest_urgent: Option<u64>,
     /// Whether the program waits for a prompt.
     pub ready: bool,
+    /// Whether a person has taken the program over: it is neither told anything nor interrupted.
+    pub taken_over: bool,
     /// No turn may begin before (milliseconds since the Unix epoch); `u64::MAX` for a hold without
     /// known end.
     pub held_until: Option<u64>,
@@ -72,6 +80,8 @@ pub enum Next {
     Prompt(Why),
     /// Interrupt the turn in flight.
     Interrupt,
+    /// End the program: it does not leave off.
+    End,
     /// Tell a person that it does not act on what waits.
     GiveUp,
     /// Nothing before this moment, unless something happens.
@@ -92,6 +102,9 @@ impl Turns {
         if let Some(until) = facts.held_until.filter(|until| *until > facts.now_ms) {
             return if until == u64::MAX { Next::Rest } else { Next::At(until) };
         }
+        if facts.taken_over {
+            return Next::At(facts.now_ms.saturating_add(LOOK_AGAIN_MS));
+        }
         if !facts.ready {
             return Next::Rest;
         }
@@ -103,11 +116,15 @@ impl Turns {
     }
 
     fn in_flight(&self, open: Open, facts: &Facts) -> Next {
+        if let Some(at) = open.interrupted_ms {
+            let end = at.saturating_add(LEAVE_OFF_MS);
+            return if facts.now_ms >= end { Next::End } else { Next::At(end) };
+        }
         let urgent = facts.newest_urgent > self.told && facts.newest_urgent.is_some();
         let due = open.began_ms.saturating_add(facts.turn_ms);
-        match open.interrupted {
-            true => Next::Rest,
-            false if urgent || facts.now_ms >= due => Next::Interrupt,
+        match urgent || facts.now_ms >= due {
+            true if facts.taken_over => Next::At(facts.now_ms.saturating_add(LOOK_AGAIN_MS)),
+            true => Next::Interrupt,
             false => Next::At(due),
         }
     }
@@ -123,6 +140,8 @@ impl Turns {
 
     /// A prompt goes out.
     pub fn begin(&mut self, why: Why, facts: &Facts) {
+        self.before = None;
+        self.before = Some(Box::new(self.clone()));
         if why == Why::New {
             self.reminders = 0;
             self.given_up = false;
@@ -131,7 +150,11 @@ impl Turns {
             self.reminders = n;
         }
         self.told = self.told.max(facts.newest);
-        self.open = Some(Open { began_ms: facts.now_ms, interrupted: false, overlong: false });
+        self.open = Some(Open {
+            began_ms: facts.now_ms,
+            due_ms: Some(facts.now_ms.saturating_add(facts.turn_ms)),
+            interrupted_ms: None,
+        });
         self.again = false;
         self.remind_at = None;
         self.count += 1;
@@ -139,33 +162,54 @@ impl Turns {
 
     /// The prompt was not written: as if it had not begun.
     pub fn not_begun(&mut self) {
-        if self.open.take().is_some() {
-            self.again = true;
-            self.count -= 1;
+        if let (Some(_), Some(before)) = (self.open, self.before.take()) {
+            *self = *before;
         }
     }
 
     /// A turn began that the runtime did not order: the user talks to the agent.
     pub fn begun_by_user(&mut self, now_ms: u64) {
         if self.open.is_none() {
-            self.open = Some(Open { began_ms: now_ms, interrupted: false, overlong: false });
+            self.open = Some(Open { began_ms: now_ms, due_ms: None, interrupted_ms: None });
+            self.before = None;
             self.count += 1;
         }
     }
 
-    /// The turn in flight was told to end.
-    pub fn interrupted(&mut self, now_ms: u64, turn_ms: u64) {
-        if let Some(open) = &mut self.open {
-            open.overlong = now_ms >= open.began_ms.saturating_add(turn_ms);
-            open.interrupted = true;
-        }
+    /// The turn in flight is told to end. Whether that is news.
+    pub fn interrupted(&mut self, now_ms: u64) -> bool {
+        let Some(open) = self.open.as_mut().filter(|open| open.interrupted_ms.is_none()) else { return false };
+        open.interrupted_ms = Some(now_ms);
+        true
+    }
+
+    /// Whether the turn in flight was told to end.
+    pub fn is_interrupted(&self) -> bool {
+        self.open.is_some_and(|open| open.interrupted_ms.is_some())
+    }
+
+    /// The agent acted on something: reminders begin anew.
+    pub fn acted(&mut self) {
+        (self.reminders, self.given_up) = (0, false);
+    }
+
+    /// A person wants the role to begin anew: what waits is told again.
+    pub fn begin_anew(&mut self) {
+        self.acted();
+        self.again = true;
+    }
+
+    /// The same role with nothing told, after its actor was restarted.
+    pub fn forget(&self) -> Self {
+        Self { count: self.count, ..Self::default() }
     }
 
     /// The turn ended. `whole` when the model had no more to say; what is then still unacknowledged
     /// is reminded of after `remind_ms`, twice as long each time. So is what a turn was about that
     /// took too long: taken up at once, it would take as long again, for ever.
     pub fn ended(&mut self, whole: bool, now_ms: u64, remind_ms: u64) {
-        let overlong = self.open.take().is_some_and(|open| open.overlong);
+        let overlong = self.open.is_some_and(|o| o.interrupted_ms >= o.due_ms && o.due_ms.is_some());
+        (self.open, self.before) = (None, None);
         self.again = !whole && !overlong;
         let wait = remind_ms.saturating_mul(1 << self.reminders.min(16));
         self.remind_at = Some(now_ms.saturating_add(wait));
@@ -174,6 +218,7 @@ impl Turns {
     /// The program is gone; a turn in flight was cut short.
     pub fn program_ended(&mut self) {
         self.again |= self.open.take().is_some();
+        self.before = None;
     }
 
     /// A person was told.
@@ -228,8 +273,9 @@ mod tests {
         turns.begin(Why::New, &facts(1, 7));
         let urgent = Facts { newest_urgent: Some(9), ..facts(2, 9) };
         assert_eq!(turns.next(&urgent), Next::Interrupt);
-        turns.interrupted(1_500, 60_000);
-        assert_eq!(turns.next(&urgent), Next::Rest);
+        assert!(turns.interrupted(1_000) && !turns.interrupted(1_500));
+        assert_eq!(turns.next(&urgent), Next::At(31_000));
+        assert_eq!(turns.next(&Facts { now_ms: 31_000, ..urgent }), Next::End, "it does not leave off");
         turns.ended(false, 2_000, 500);
         assert_eq!(turns.next(&urgent), Next::Prompt(Why::New));
     }
@@ -242,7 +288,7 @@ mod tests {
         for n in 1..=REMINDERS + 1 {
             one.now_ms += one.turn_ms;
             assert_eq!(turns.next(&one), Next::Interrupt);
-            turns.interrupted(one.now_ms, one.turn_ms);
+            assert!(turns.interrupted(one.now_ms));
             turns.ended(false, one.now_ms, 500);
             one.now_ms += 500 << (n - 1);
             if n <= REMINDERS {
@@ -283,6 +329,30 @@ mod tests {
         assert_eq!(turns.next(&Facts { ready: false, ..facts(1, 7) }), Next::Rest);
         assert_eq!(turns.next(&held(1_000)), Next::Prompt(Why::Again));
         assert_eq!(turns.next(&facts(0, 0)), Next::Rest, "it was acknowledged meanwhile");
+    }
+
+    #[test]
+    fn a_prompt_that_is_not_written_leaves_no_trace() {
+        let mut turns = Turns::default();
+        turns.begin(Why::New, &facts(1, 7));
+        turns.ended(true, 1_000, 500);
+        for why in [Why::New, Why::Again, Why::Reminder(1)] {
+            let before = turns.clone();
+            turns.begin(why, &facts(2, 9));
+            turns.not_begun();
+            assert_eq!(turns, before);
+        }
+    }
+
+    #[test]
+    fn what_a_person_has_taken_over_is_left_alone() {
+        let mut turns = Turns::default();
+        let taken = Facts { taken_over: true, newest_urgent: Some(7), ..facts(1, 7) };
+        assert_eq!(turns.next(&taken), Next::At(2_000));
+        assert_eq!(turns.next(&Facts { waiting: 0, ..taken }), Next::Rest);
+        turns.begun_by_user(1_000);
+        assert_eq!(turns.next(&taken), Next::At(2_000), "no interrupt");
+        assert_eq!(turns.next(&Facts { taken_over: false, ..taken }), Next::Interrupt);
     }
 
     #[derive(Clone, Debug)]
@@ -342,7 +412,11 @@ mod tests {
                     }
                     Next::Interrupt => {
                         prop_assert!(turns.in_turn());
-                        turns.interrupted(f.now_ms, f.turn_ms);
+                        prop_assert!(turns.interrupted(f.now_ms));
+                    }
+                    Next::End => {
+                        prop_assert!(turns.is_interrupted());
+                        turns.program_ended();
                     }
                     Next::GiveUp => turns.gave_up(),
                     Next::At(at) => prop_assert!(at > f.now_ms),

@@ -7,6 +7,8 @@
 mod launcher;
 mod program;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod vigil;
 mod wording;
@@ -29,7 +31,7 @@ use crate::{
 use actix::prelude::*;
 use foureyes_policies::turns::Turns;
 use foureyes_ports::{
-    backend::{AgentEvent, AgentSession, AgentState, ExitCause, Grace, Prompt},
+    backend::{AgentEvent, AgentSession, AgentState, ExitCause, Grace, Prompt, PromptId},
     governance::{Draft, InboxItem},
     view::{DeliveryView, RoleState},
 };
@@ -146,14 +148,18 @@ pub struct RoleActor {
     afresh: bool,
     /// Whether the program was told where things stand.
     introduced: bool,
-    /// The newest prompt, until its turn ended.
+    /// The newest prompt that was written, until its turn ended.
     prompt: Option<Prompt>,
+    /// The prompt of the turn in flight, once it is on its way into the program.
+    outgoing: Option<PromptId>,
     delivery: DeliveryView,
     hold: Option<Hold>,
     /// Troubles in a row.
     attempt: u32,
     /// What the proxy saw last of the model in this turn.
     trouble: Option<foureyes_ports::model::ModelTrouble>,
+    /// Whether a request went out since.
+    asked_again: bool,
     vigil: Vigil,
     /// Turns of the model that the runtime did not order, while nothing waited.
     idle_turns: u64,
@@ -190,10 +196,12 @@ impl RoleActor {
             afresh: false,
             introduced: false,
             prompt: None,
+            outgoing: None,
             delivery: DeliveryView::default(),
             hold: None,
             attempt: 0,
             trouble: None,
+            asked_again: false,
             vigil: Vigil::default(),
             idle_turns: 0,
             timer: None,
@@ -277,8 +285,10 @@ impl RoleActor {
         };
         if self.reports_turns() {
             self.ready = state == AgentState::Idle;
-            if state == AgentState::Busy && !self.turns.in_turn() {
-                self.unordered_turn();
+            match state {
+                AgentState::Busy if !self.turns.in_turn() => self.unordered_turn(),
+                AgentState::Idle if !self.turns.in_turn() => self.vigil.end(),
+                _ => {}
             }
         }
         self.signal();
@@ -289,7 +299,7 @@ impl RoleActor {
         let quiet = self.now().saturating_sub(self.heard_ms);
         self.heard_ms = self.now();
         if !matches!(event, AgentEvent::Pong) {
-            self.vigil.heard();
+            self.vigil.heard(self.heard_ms);
         }
         match event {
             AgentEvent::Exited(cause) => self.ended(&cause, ctx),
@@ -302,11 +312,12 @@ impl RoleActor {
             AgentEvent::TurnEnded(report) => self.turn_ended(report, ctx),
             AgentEvent::Asked(ask) => self.asked(ask, ctx),
             AgentEvent::Tool { call, running, .. } => self.vigil.tool(call, running),
-            AgentEvent::Pong => self.vigil.answered(),
+            AgentEvent::Pong => self.vigil.answered(self.heard_ms),
             AgentEvent::Unfit(why) => self.unfit(why, ctx),
             AgentEvent::Conversation(id) => self.launcher.conversed(&self.id, &id),
             AgentEvent::Forgot(what) => {
-                self.resumed = false;
+                // What it was told it does not know any more either.
+                (self.resumed, self.introduced) = (false, false);
                 tracing::warn!(role = %self.id, %what, "the agent's conversation is lost");
             }
             AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) => {
@@ -435,6 +446,8 @@ impl Handler<Acknowledge> for RoleActor {
             self.state = RoleState::Idle;
         }
         self.suspect = None;
+        self.turns.acted();
+        self.acted();
         self.signal();
         Box::pin(saved.into_actor(self).map(|result, _, _| {
             result.map_err(|e| Reason::new(Code::Broken, format!("the acknowledgement was not kept: {e}")))
@@ -464,6 +477,7 @@ impl Handler<Control> for RoleActor {
             self.died = Some((self.now(), "restarted by the user".to_owned()));
             self.state = RoleState::Restarting;
             (self.hold, self.attempt) = (None, 0);
+            self.turns.begin_anew();
             self.core.meter.resume();
         }
         // A paused role's work goes to its family, as that of a degraded one.

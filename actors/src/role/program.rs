@@ -65,6 +65,7 @@ impl RoleActor {
     }
 
     pub(super) fn ended(&mut self, cause: &ExitCause, ctx: &mut Context<Self>) {
+        let told = self.outgoing.is_some() || self.woken.is_some();
         let last = self.session.take().map(|s| last_words(&s.transcript(8))).unwrap_or_default();
         self.cut_short();
         let used = self.used();
@@ -81,8 +82,8 @@ impl RoleActor {
             self.died = Some((self.now(), cause.to_string()));
         }
         self.restarts += 1;
-        // A program that never began has read nothing that could have killed it.
-        if !matches!(cause, ExitCause::SpawnFailed(_)) {
+        // A program that was told nothing has read nothing that could have killed it.
+        if told && !matches!(cause, ExitCause::SpawnFailed(_)) {
             self.suspect_poison(ctx);
         }
         if cause.spends_intensity() && !self.budget.admit(self.now()) {
@@ -183,7 +184,7 @@ impl RoleActor {
 
     /// Forgets what belonged to a program that is gone.
     pub(super) fn cut_short(&mut self) {
-        self.woken = None;
+        (self.woken, self.outgoing) = (None, None);
         self.ready = false;
         self.turns.program_ended();
         self.vigil.end();

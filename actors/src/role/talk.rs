@@ -4,19 +4,16 @@ use super::{Hold, RoleActor, wording};
 use actix::prelude::*;
 use foureyes_policies::{
     features::Features,
-    turns::{Facts, Next, Why},
+    turns::{Facts, LEAVE_OFF_MS, LOOK_AGAIN_MS, Next, Why},
 };
 use foureyes_ports::{
-    backend::{Ask, DeliverError, Prompt, PromptId, TurnEnd, TurnReport, Written},
+    backend::{Ask, DeliverError, ExitCause, Prompt, PromptId, TurnEnd, TurnReport, Written},
     governance::Draft,
     model::ModelWatch,
     view::{DeliveryView, RoleState},
 };
 use foureyes_protocol::{Address, Body, Family, MessageId, Priority, Risk, body::ModelUsed};
 use std::time::Duration;
-
-/// A prompt that a program could not take is tried again after so long.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether an envelope asks nothing of anybody who receives it.
 fn informs(body: &Body) -> bool {
@@ -33,6 +30,7 @@ impl RoleActor {
 
     /// Does what there is to do now: nothing, while nothing waits.
     pub(super) fn step(&mut self, ctx: &mut Context<Self>) {
+        self.tell_expired(ctx);
         if self.session.is_none() {
             if self.state == RoleState::Asleep && !self.inbox.is_empty() {
                 self.start(ctx);
@@ -45,11 +43,16 @@ impl RoleActor {
         let facts = self.facts();
         match self.turns.next(&facts) {
             Next::Prompt(why) => self.prompt(why, &facts, ctx),
-            Next::Interrupt => self.interrupt(ctx),
+            Next::Interrupt => self.stop_turn(ctx),
+            Next::End => self.kill(ExitCause::Hung),
             Next::GiveUp => self.give_up(ctx),
             Next::At(at) => self.at(at, ctx),
             Next::Rest => {}
         }
+    }
+
+    fn taken_over(&self) -> bool {
+        self.session.as_ref().is_some_and(|s| s.taken_over())
     }
 
     fn facts(&self) -> Facts {
@@ -58,6 +61,7 @@ impl RoleActor {
             newest: self.inbox.newest(),
             newest_urgent: self.inbox.newest_urgent(),
             ready: self.ready,
+            taken_over: self.taken_over(),
             held_until: self.held().map(|hold| hold.until_ms),
             now_ms: self.now(),
             turn_ms: self.core.facts.config.agents.turn.0,
@@ -144,40 +148,56 @@ impl RoleActor {
     }
 
     fn prompt(&mut self, why: Why, facts: &Facts, ctx: &mut Context<Self>) {
-        let Some(session) = self.session.clone() else { return };
         let items = self.inbox.items(wording::LISTED);
         let feature = items.iter().find_map(|i| i.feature.clone());
         self.core.meter.works_on(&self.id, feature);
-        // That it was seen was told by a program that may have died before it wrote that down.
-        let lost = self.prompt.take().filter(|_| why == Why::Again);
-        let first = !std::mem::replace(&mut self.introduced, true);
+        let first = !self.introduced;
+        // That it was seen was told by a program that may have died before it wrote that down. Only a
+        // conversation that goes on is told the same again.
+        let lost = self.prompt.clone().filter(|_| why == Why::Again && (!first || self.resumed));
         let restarted = (first && self.resumed).then(|| "the runtime was started again".to_owned());
         let text = wording::prompt(&wording::Occasion {
             why,
             items: &items,
             waiting: facts.waiting,
-            interrupted_by: self.died.take().map(|(_, cause)| cause).or(restarted),
+            interrupted_by: self.died.as_ref().map(|(_, cause)| cause.clone()).or(restarted),
             new_conversation: first && !self.resumed,
             features: &self.features(),
             role: &self.id,
         });
         let fresh = Prompt { id: self.new_prompt_id(), text, urgent: facts.newest_urgent.is_some() };
         self.turns.begin(why, facts);
-        (self.ready, self.trouble, self.afresh) = (false, None, false);
+        (self.ready, self.trouble, self.outgoing) = (false, None, None);
         self.delivery = DeliveryView { prompted_ms: Some(facts.now_ms), ..DeliveryView::default() };
-        self.vigil.begin(facts.now_ms);
         self.state = RoleState::Busy;
         self.signal();
         let (launcher, id, generation) = (self.launcher.clone(), self.id.clone(), self.generation);
-        let deliver = async move {
+        let choose = async move {
             launcher.refresh(&id).await;
-            let prompt = match lost {
+            match lost {
                 // Written and perhaps not read when the program died: its transcript knows.
                 Some(lost) if launcher.was_seen(&id, lost.id).await == Some(false) => lost,
                 _ => fresh,
-            };
-            (session.deliver(prompt.clone()).await, prompt)
+            }
         };
+        ctx.spawn(choose.into_actor(self).map(move |prompt, role, ctx| {
+            if role.generation == generation {
+                role.write(prompt, ctx);
+            }
+        }));
+    }
+
+    fn write(&mut self, prompt: Prompt, ctx: &mut Context<Self>) {
+        let Some(session) = self.session.clone() else { return };
+        if self.turns.is_interrupted() {
+            // What came meanwhile is told at once, or holds the role back: nothing was written yet.
+            self.take_back(true);
+            return self.step(ctx);
+        }
+        self.outgoing = Some(prompt.id);
+        self.vigil.begin(self.now());
+        let generation = self.generation;
+        let deliver = async move { (session.deliver(prompt.clone()).await, prompt) };
         ctx.spawn(deliver.into_actor(self).map(move |(result, prompt), role, ctx| {
             if role.generation == generation {
                 role.delivered(result, prompt, ctx);
@@ -185,21 +205,43 @@ impl RoleActor {
         }));
     }
 
-    fn delivered(&mut self, result: Result<Written, DeliverError>, prompt: Prompt, ctx: &mut Context<Self>) {
+    /// The turn did not begin after all.
+    fn take_back(&mut self, ready: bool) {
+        self.turns.not_begun();
+        self.vigil.end();
+        (self.state, self.ready, self.outgoing) = (RoleState::Idle, ready, None);
+    }
+
+    fn delivered(
+        &mut self,
+        result: Result<Written, DeliverError>,
+        prompt: Prompt,
+        ctx: &mut Context<Self>,
+    ) {
+        let now = self.now();
+        if let Err(error) = &result {
+            tracing::info!(role = %self.id, %error, "a prompt was not written");
+        }
         match result {
             Ok(_) => {
-                self.delivery.written_ms = Some(self.now());
-                self.prompt = Some(prompt);
+                self.delivery.written_ms.get_or_insert(now);
+                (self.introduced, self.died, self.afresh) = (true, None, false);
+                self.prompt = Some(prompt).filter(|_| self.turns.in_turn());
             }
-            Err(error) => {
-                tracing::info!(role = %self.id, %error, "a prompt was not written");
-                self.turns.not_begun();
-                self.state = RoleState::Idle;
-                let again = matches!(error, DeliverError::NotReady(_));
-                self.ready = again;
-                if again {
-                    self.at(self.now() + AGAIN.as_millis() as u64, ctx);
-                }
+            Err(DeliverError::NotReady(_)) => {
+                self.take_back(true);
+                self.at(now + LOOK_AGAIN_MS, ctx);
+            }
+            Err(DeliverError::Stalled(_) | DeliverError::Io(_)) => {
+                // Part of it may have been read: the transcript knows when the next program asks.
+                self.prompt = Some(prompt);
+                self.kill(ExitCause::Hung);
+            }
+            // The end of the program is told by an event of its own.
+            Err(DeliverError::Ended) => self.take_back(false),
+            Err(error @ (DeliverError::TooLong { .. } | DeliverError::Unsupported(_))) => {
+                self.take_back(true);
+                self.hold(format!("it cannot be told what waits: {error}"), ctx);
             }
         }
         self.signal();
@@ -207,8 +249,7 @@ impl RoleActor {
 
     /// A turn began that nobody ordered: a person talks to the agent, or it should not have.
     pub(super) fn unordered_turn(&mut self) {
-        let taken = self.session.as_ref().is_some_and(|s| s.taken_over());
-        if !taken {
+        if !self.taken_over() {
             self.idle_turns += 1;
             tracing::warn!(role = %self.id, "a turn began that was not ordered");
         }
@@ -217,45 +258,62 @@ impl RoleActor {
     }
 
     pub(super) fn seen(&mut self, id: PromptId) {
-        if self.prompt.as_ref().is_some_and(|p| p.id == id) || self.delivery.written_ms.is_none() {
-            self.delivery.seen_ms.get_or_insert(self.core.ports.clock.now_ms());
-            self.signal();
+        if self.outgoing != Some(id) {
+            return;
         }
+        let now = self.now();
+        // What was seen was written, whichever is heard of first.
+        self.delivery.written_ms.get_or_insert(now);
+        self.delivery.seen_ms.get_or_insert(now);
+        self.signal();
+    }
+
+    /// An effect of the agent's turn arrived.
+    pub(super) fn acted(&mut self) {
+        if !self.turns.in_turn() || self.delivery.written_ms.is_none() || self.delivery.acted_ms.is_some() {
+            return;
+        }
+        let now = self.now();
+        self.delivery.seen_ms.get_or_insert(now);
+        self.delivery.acted_ms = Some(now);
+        self.signal();
     }
 
     /// The program asks: the composer answers, and nothing else waits for it.
     pub(super) fn asked(&mut self, ask: Ask, ctx: &mut Context<Self>) {
         if self.delivery.seen_ms.is_some() && ask.payload.contains("tools/call") {
-            self.delivery.acted_ms.get_or_insert(self.core.ports.clock.now_ms());
+            self.acted();
         }
         let Some(session) = self.session.clone() else { return };
+        self.vigil.question(true);
         let (launcher, id) = (self.launcher.clone(), self.id.clone());
         let answer = async move {
             let payload = launcher.answer(&id, &ask).await;
             session.answer(&ask.id, &payload).await
         };
         ctx.spawn(answer.into_actor(self).map(|result, role, _| {
+            role.vigil.question(false);
             if let Err(error) = result {
                 tracing::debug!(role = %role.id, %error, "an answer did not reach the agent's program");
             }
         }));
     }
 
-    fn interrupt(&mut self, ctx: &mut Context<Self>) {
-        self.turns.interrupted(self.now(), self.core.facts.config.agents.turn.0);
-        let Some(session) = self.session.clone() else { return };
+    /// Interrupts the turn in flight, if one is and was not told to end already.
+    pub(super) fn stop_turn(&mut self, ctx: &mut Context<Self>) {
+        let now = self.now();
+        if !self.turns.interrupted(now) {
+            return;
+        }
+        // A program that does not leave off is ended then.
+        self.at(now + LEAVE_OFF_MS, ctx);
+        // A prompt that is not on its way yet is held back instead.
+        let Some(session) = self.session.clone().filter(|_| self.vigil.is_on()) else { return };
         ctx.spawn(async move { session.interrupt().await }.into_actor(self).map(|result, role, _| {
             if let Err(error) = result {
                 tracing::warn!(role = %role.id, %error, "a turn could not be interrupted");
             }
         }));
-    }
-
-    /// Interrupts the turn in flight, if one is.
-    pub(super) fn stop_turn(&mut self, ctx: &mut Context<Self>) {
-        if self.turns.in_turn() {
-            self.interrupt(ctx);
-        }
     }
 
     fn give_up(&mut self, ctx: &mut Context<Self>) {
@@ -272,7 +330,7 @@ impl RoleActor {
 
     pub(super) fn turn_ended(&mut self, report: TurnReport, ctx: &mut Context<Self>) {
         let now = self.now();
-        self.prompt = None;
+        (self.prompt, self.outgoing) = (None, None);
         self.ready = true;
         self.state = RoleState::Idle;
         self.vigil.end();

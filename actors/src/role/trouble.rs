@@ -14,19 +14,25 @@ impl RoleActor {
     /// What the proxy saw.
     pub(super) fn model(&mut self, event: ModelEvent, ctx: &mut Context<Self>) {
         self.heard_ms = self.now();
+        self.vigil.heard(self.heard_ms);
         match event {
-            ModelEvent::Asked => self.vigil.model(true),
-            ModelEvent::Heard => self.vigil.heard(),
+            ModelEvent::Asked => {
+                self.vigil.request_began();
+                self.asked_again = true;
+            }
+            ModelEvent::Heard => {}
             ModelEvent::Used(_) => {
-                self.vigil.model(false);
+                self.vigil.request_ended();
+                // What failed before was asked again, and went well.
+                self.trouble.take_if(|_| self.asked_again);
                 if self.refused().is_some_and(|r| r.code == Code::Budget) {
                     self.stop_turn(ctx);
                 }
             }
             ModelEvent::Trouble(trouble) => {
-                self.vigil.model(false);
+                self.vigil.request_failed();
                 self.at_once(&trouble, ctx);
-                self.trouble = Some(trouble);
+                (self.trouble, self.asked_again) = (Some(trouble), false);
             }
         }
     }
@@ -91,7 +97,7 @@ impl RoleActor {
     }
 
     /// The role does nothing more until a person has looked.
-    fn hold(&mut self, why: String, ctx: &mut Context<Self>) {
+    pub(super) fn hold(&mut self, why: String, ctx: &mut Context<Self>) {
         let text = format!("{}: {why}; `agents role restart {}` tries again", self.id, self.id);
         self.alert(Risk::High, "role-held", text, ctx);
         self.health("held", why.clone(), ctx);

@@ -11,16 +11,24 @@ use foureyes_ports::{
 /// What is seen of an agent since its turn (or its start) began.
 #[derive(Debug, Default)]
 pub(super) struct Vigil {
+    /// Whether there is something to watch.
+    on: bool,
     /// When it began.
     began_ms: u64,
+    /// When it last said something, apart from answers to the question for a sign of life.
+    heard_ms: u64,
     /// Tools that run.
     tools: Calls,
-    /// Whether a request to its model is under way.
-    model: bool,
+    /// Requests to its model that are under way.
+    requests: u32,
+    /// Whether what was used by a request that failed may still be told.
+    owed: bool,
+    /// Questions of its own that the runtime has not answered yet.
+    questions: u32,
     /// When it was asked for a sign of life.
     asked_ms: Option<u64>,
-    /// Whether it gave one since it last said anything else.
-    answered: bool,
+    /// When it gave one, if it has said nothing else since.
+    answered_ms: Option<u64>,
     /// Whether its program has no such question.
     mute: bool,
     /// The length of its transcript, and since when.
@@ -29,19 +37,29 @@ pub(super) struct Vigil {
 
 impl Vigil {
     pub(super) fn begin(&mut self, now_ms: u64) {
-        *self = Self { began_ms: now_ms, ..Self::default() };
+        *self = Self { on: true, began_ms: now_ms, heard_ms: now_ms, ..Self::default() };
+    }
+
+    /// Whether the program has something to do: it is starting, or at work.
+    pub(super) fn is_on(&self) -> bool {
+        self.on
     }
 
     pub(super) fn end(&mut self) {
         *self = Self::default();
     }
 
-    pub(super) fn heard(&mut self) {
-        (self.asked_ms, self.answered) = (None, false);
+    pub(super) fn heard(&mut self, now_ms: u64) {
+        (self.heard_ms, self.asked_ms, self.answered_ms) = (now_ms, None, None);
     }
 
-    pub(super) fn answered(&mut self) {
-        (self.asked_ms, self.answered) = (None, true);
+    pub(super) fn answered(&mut self, now_ms: u64) {
+        (self.asked_ms, self.answered_ms) = (None, Some(now_ms));
+    }
+
+    /// The program waits for an answer of the runtime, or has it.
+    pub(super) fn question(&mut self, open: bool) {
+        self.questions = if open { self.questions.saturating_add(1) } else { self.questions.saturating_sub(1) };
     }
 
     pub(super) fn tool(&mut self, call: String, running: bool) {
@@ -53,8 +71,28 @@ impl Vigil {
         }
     }
 
-    pub(super) fn model(&mut self, under_way: bool) {
-        self.model = under_way;
+    /// A request to its model went out.
+    pub(super) fn request_began(&mut self) {
+        self.requests = self.requests.saturating_add(1);
+        self.owed = false;
+    }
+
+    /// A request was answered. One that was cut off is told as failed first, then what it used.
+    pub(super) fn request_ended(&mut self) {
+        if !std::mem::take(&mut self.owed) {
+            self.requests = self.requests.saturating_sub(1);
+        }
+    }
+
+    /// A request failed.
+    pub(super) fn request_failed(&mut self) {
+        self.requests = self.requests.saturating_sub(1);
+        self.owed = true;
+    }
+
+    /// Whether something explains that it says nothing: all of this may take long.
+    fn is_explained(&self) -> bool {
+        self.requests > 0 || self.questions > 0 || !self.tools.is_empty()
     }
 
     fn transcript_quiet(&mut self, length: Option<u64>, now_ms: u64) -> Option<u64> {
@@ -77,23 +115,20 @@ impl RoleActor {
         if self.state == RoleState::Starting {
             return self.look_at_start();
         }
-        if !self.turns.in_turn() {
-            return;
-        }
-        let quiet_ms = self.now().saturating_sub(self.heard_ms);
-        let agents = &self.core.facts.config.agents;
-        if quiet_ms < agents.quiet.0 {
+        if !self.turns.in_turn() || !self.vigil.is_on() {
             return;
         }
         let now = self.now();
+        let agents = &self.core.facts.config.agents;
         let length = self.launcher.transcript_bytes(&self.id);
+        let since = |at: Option<u64>| at.map(|at| now.saturating_sub(at));
         let signs = Signs {
-            quiet_ms,
+            quiet_ms: now.saturating_sub(self.vigil.heard_ms),
             transcript_quiet_ms: self.vigil.transcript_quiet(length, now),
-            asked_ms: self.vigil.asked_ms.map(|at| now.saturating_sub(at)),
-            answered: self.vigil.answered,
+            asked_ms: since(self.vigil.asked_ms),
+            answered_ms: since(self.vigil.answered_ms),
             can_answer: !self.vigil.mute,
-            explained: self.vigil.model || !self.vigil.tools.is_empty(),
+            explained: self.vigil.is_explained(),
             quiet_limit_ms: agents.quiet.0,
             answer_limit_ms: agents.answer_within.0,
         };
@@ -114,7 +149,7 @@ impl RoleActor {
         }
     }
 
-    fn kill(&self, cause: ExitCause) {
+    pub(super) fn kill(&self, cause: ExitCause) {
         if let Some(session) = &self.session {
             session.kill(cause);
         }

@@ -15,7 +15,8 @@ section! {
     pub struct Model {
         /// Whose API it is.
         pub provider: Provider = Provider::Anthropic,
-        /// Where the API is; the provider's own address where absent.
+        /// Where the API is. Absent: where the variable of the runtime's environment says by which
+        /// the user's own CLI finds it (`ANTHROPIC_BASE_URL` and the like), else the provider's own.
         pub base_url: Option<String> = None,
         /// Where the proxy takes the credentials from.
         pub credentials: Credentials = Credentials::Auto,

@@ -15,7 +15,7 @@ mod session;
 
 pub use conformance::{Subject, conformance};
 pub use event::{AgentEvent, AgentEvents, AgentState, Ask, ExitCause, TurnEnd, TurnReport};
-pub use fake::{FakeBackend, FakeSession};
+pub use fake::{FakeBackend, FakeSession, Ping};
 pub use session::{AgentSession, DeliverError, Grace, Prompt, PromptId, Written};
 
 use crate::sandbox::Launch;

@@ -172,7 +172,7 @@ fn yaml(answers: &Answers) -> String {
          #   main    the target branch is moved forward\n\
          #   push    the target branch is pushed to the remote\n\
          deliver: {deliver}\n\n\
-         agents:\n  # The program of every role: command or scripted; claude and acp come with a later version.\n  backend: {{kind: claude}}\n\n\
+         agents:\n  # The program of every role: claude, acp, command or scripted.\n  backend: {{kind: claude}}\n\n\
          gates:\n  suite:\n    # auto (Rust and Python are found), libtest, pytest, unittest or generic.\n    adapter: {adapter}\n\
          \x20   # The test command, word by word; empty: the adapter's own.\n    command: [{test}]\n",
         deliver = answers.deliver,

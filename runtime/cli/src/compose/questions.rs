@@ -66,12 +66,13 @@ fn permission(role: &PrincipalId, family: Family, paths: &PathRules, request: &V
 fn acp_permission(role: &PrincipalId, family: Family, paths: &PathRules, request: &Value) -> Value {
     let call = &request["toolCall"];
     let input = &call["rawInput"];
-    let tool = match call["kind"].as_str() {
-        Some("read" | "search" | "think") => "Read",
-        Some("edit" | "delete" | "move") => "Edit",
-        Some("execute") => "Bash",
+    let named = request["tool"].as_str().unwrap_or_default().to_ascii_lowercase();
+    let tool = match (call["kind"].as_str().unwrap_or_default(), named.as_str()) {
+        (_, "bash" | "shell" | "execute") | ("execute", _) => "Bash",
+        (_, "write" | "edit" | "multiedit" | "patch" | "apply_patch") | ("edit" | "delete" | "move", _) => "Edit",
+        (_, "read" | "grep" | "glob" | "list") | ("read" | "search" | "think", _) => "Read",
         // The runtime's own tools are decided about by the gateway; their kind is `other`.
-        Some("other") | None if ours(&call["title"]) => "mcp__rt__tool",
+        _ if ours(&call["title"]) || ours(&request["tool"]) => "mcp__rt__tool",
         _ => "another tool",
     };
     let path = call["locations"][0]["path"].as_str().or_else(|| path_of(input));
@@ -79,7 +80,7 @@ fn acp_permission(role: &PrincipalId, family: Family, paths: &PathRules, request
     match judge(&used, paths) {
         Ok(()) => json!({"allow": true}),
         Err(reason) => {
-            tracing::info!(%role, %reason, "a permission was refused");
+            tracing::info!(%role, %reason, tool = %call["title"], "a permission was refused");
             json!({"allow": false, "reason": reason.to_string()})
         }
     }
@@ -105,6 +106,30 @@ mod tests {
     fn hooked(family: Family, input: Value) -> Value {
         let paths = PathRules::compile(&foureyes_config::Config::default()).unwrap();
         hook(&PrincipalId::new("dev-a").unwrap(), family, &paths, &input)
+    }
+
+    #[test]
+    fn tools_of_other_agents_are_told_by_name_and_kind() {
+        let paths = PathRules::compile(&foureyes_config::Config::default()).unwrap();
+        let dev = PrincipalId::new("dev-a").unwrap();
+        let may = |family, request: Value| acp_permission(&dev, family, &paths, &request)["allow"].clone();
+        let bash = json!({"tool": "bash", "toolCall": {"kind": "other", "title": "git add -A"}});
+        let push = json!({"toolCall": {"kind": "execute", "rawInput": {"command": "git push origin main"}}});
+        let edit = json!({"tool": "edit", "toolCall": {"kind": "edit", "locations": [{"path": "/work/src/a.rs"}]}});
+        let ours = json!({"toolCall": {"kind": "other", "title": "rt_inbox"}});
+        let other = json!({"tool": "webfetch", "toolCall": {"kind": "fetch", "title": "x"}});
+        let table = [
+            (Family::Dev, &bash, true),
+            (Family::Planner, &bash, false),
+            (Family::Dev, &push, false),
+            (Family::Dev, &edit, true),
+            (Family::Docs, &edit, false),
+            (Family::Planner, &ours, true),
+            (Family::Dev, &other, false),
+        ];
+        for (family, request, expected) in table {
+            assert_eq!(may(family, request.clone()), expected, "{family} {request}");
+        }
     }
 
     #[test]

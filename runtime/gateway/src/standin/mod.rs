@@ -37,7 +37,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// What each role of a team plays.
 #[derive(Clone, Debug, Default)]
-pub struct Plays(BTreeMap<String, Arc<Play>>);
+pub struct Plays(BTreeMap<String, (Family, Arc<Play>)>);
 
 impl Plays {
     /// The plays of a team: for each role of the `roster` the one that `plays` names for it, else
@@ -61,7 +61,7 @@ impl Plays {
                 column: None,
                 message: format!("there is no such play for {role}: name a built-in one or a file"),
             })?;
-            Ok((role.to_string(), Arc::new(Play::parse(text, &name)?)))
+            Ok((role.to_string(), (*family, Arc::new(Play::parse(text, &name)?))))
         };
         roster.iter().map(of_role).collect::<Result<_, _>>().map(Self)
     }
@@ -75,13 +75,15 @@ impl Plays {
 /// The stand-in of a team: each role does what its play says, and its model fails, loops and obeys
 /// where the play says so. Faults are counted from here on; `clock` tells when a limit ends.
 pub fn model(plays: &Plays, clock: Arc<dyn Clock>) -> Arc<dyn StandIn> {
-    let one = |(role, play): (&String, &Arc<Play>)| (role.clone(), of_play(play, clock.clone()));
+    let one = |(role, (family, play)): (&String, &(Family, Arc<Play>))| {
+        (role.clone(), of_play(*family, play, clock.clone()))
+    };
     Arc::new(Team(plays.0.iter().map(one).collect()))
 }
 
-fn of_play(play: &Arc<Play>, clock: Arc<dyn Clock>) -> Arc<dyn StandIn> {
+fn of_play(family: Family, play: &Arc<Play>, clock: Arc<dyn Clock>) -> Arc<dyn StandIn> {
     let mut model: Arc<dyn StandIn> =
-        if play.loops { Arc::new(Looping) } else { Arc::new(Playing(play.clone())) };
+        if play.loops { Arc::new(Looping) } else { Arc::new(Playing { play: play.clone(), shell: has_shell(family) }) };
     if play.obeys {
         model = Arc::new(Obeying::new(model));
     }
@@ -96,8 +98,11 @@ struct Team(BTreeMap<String, Arc<dyn StandIn>>);
 
 impl StandIn for Team {
     fn reply(&self, agent: &str, request: &Value) -> Reply {
-        match self.0.get(agent) {
-            Some(model) => model.reply(agent, request),
+        // Behind a proxy that keeps the path to itself, the prompt says who asks.
+        let told = || prompted(request).filter(|role| self.0.contains_key(role));
+        let role = if self.0.contains_key(agent) { Some(agent.to_owned()) } else { told() };
+        match role.as_deref().and_then(|role| Some((role, self.0.get(role)?))) {
+            Some((role, model)) => model.reply(role, request),
             None => Reply {
                 outcome: ReplyOutcome::Error {
                     status: 404,
@@ -111,16 +116,36 @@ impl StandIn for Team {
     }
 }
 
-/// Plays a play.
-struct Playing(Arc<Play>);
+/// The role that the prompt of a request names.
+fn prompted(request: &Value) -> Option<String> {
+    const BEFORE: &str = "You are `";
+    let system = request["system"].to_string();
+    let after = &system[system.find(BEFORE)? + BEFORE.len()..];
+    after.split('`').next().map(str::to_owned)
+}
+
+/// A model that plays a play.
+struct Playing {
+    play: Arc<Play>,
+    /// Whether it uses a shell where its program offers one: not every program leaves it out for
+    /// families that run nothing.
+    shell: bool,
+}
+
+fn has_shell(family: Family) -> bool {
+    matches!(family, Family::Dev | Family::Qa | Family::Docs)
+}
 
 impl StandIn for Playing {
     fn reply(&self, agent: &str, request: &Value) -> Reply {
-        let seen = Seen::of(request);
+        let mut seen = Seen::of(request);
+        if !self.shell {
+            seen.forget("bash");
+        }
         if let Some(aside) = aside(&seen) {
             return said(aside);
         }
-        let mut player = Player::with(self.0.clone(), agent, Replay::new(seen));
+        let mut player = Player::with(self.play.clone(), agent, Replay::new(seen));
         // It ends suspended or with an empty inbox; the hands know which.
         let _ = player.drain();
         player.hands.reply()

@@ -60,6 +60,11 @@ impl Seen {
         }
     }
 
+    /// Leaves a tool of the program alone.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.tools.retain(|t| !t.name.eq_ignore_ascii_case(name));
+    }
+
     /// The program's own tool of this name, in any case.
     pub(super) fn own(&self, name: &str) -> Option<&Offer> {
         self.tools.iter().find(|t| t.name.eq_ignore_ascii_case(name))

@@ -76,6 +76,21 @@ fn both(play: &str, feature: &str) -> (Effects, Effects, String) {
 }
 
 #[test]
+fn who_asks_is_told_by_the_path_or_by_the_prompt() {
+    let roster = [(PrincipalId::new("dev-a").unwrap(), Family::Dev)];
+    let plays = Plays::new(&roster, &Default::default(), &Default::default()).unwrap();
+    let model = model(&plays, Arc::new(foureyes_ports::clock::FakeClock::at(0)));
+    let asked = |agent: &str, system: &str| {
+        let request = serde_json::json!({"system": [{"type": "text", "text": system}], "messages": [], "tools": []});
+        matches!(model.reply(agent, &request).outcome, ReplyOutcome::Message(_))
+    };
+    assert!(asked("dev-a", ""));
+    assert!(asked("agent", "x\n# You are `dev-a`, a dev of r"));
+    assert!(!asked("agent", "x\n# You are `dev-b`, a dev of r"));
+    assert!(!asked("agent", ""));
+}
+
+#[test]
 fn every_play_has_the_effects_that_it_has_without_a_model() {
     let plays = builtin::play_names().filter(|p| {
         p.starts_with("good/") || p.starts_with("offline/") || *p == "lying/dev" || *p == "demo/planner"

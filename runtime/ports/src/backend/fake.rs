@@ -1,8 +1,8 @@
 //! A back end without processes: a test holds the other end of every session.
 
 use super::{
-    AgentBackend, AgentEvent, AgentEvents, AgentSession, AgentStart, BackendError, DeliverError, ExitCause,
-    Grace, Prompt, PromptId, Size, Written,
+    AgentBackend, AgentEvent, AgentEvents, AgentSession, AgentStart, AgentState, BackendError, DeliverError,
+    ExitCause, Grace, Prompt, PromptId, Size, TurnEnd, TurnReport, Written,
 };
 use crate::screen::ScreenSnapshot;
 use async_trait::async_trait;
@@ -83,6 +83,18 @@ struct Shared {
     ended: watch::Sender<Option<ExitCause>>,
 }
 
+/// What a fake program does when it is asked for a sign of life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ping {
+    /// It has no such question.
+    #[default]
+    Unsupported,
+    /// It answers at once.
+    Answered,
+    /// It takes the question and says nothing.
+    Ignored,
+}
+
 struct State {
     facts: Option<mpsc::Sender<AgentEvent>>,
     events: Option<AgentEvents>,
@@ -91,6 +103,13 @@ struct State {
     interrupts: usize,
     answers: Vec<(String, String)>,
     typed: Vec<u8>,
+    reports_turns: bool,
+    taken_over: bool,
+    refusal: Option<DeliverError>,
+    ping: Ping,
+    pings: usize,
+    lingers: bool,
+    told_to_end: Option<ExitCause>,
 }
 
 impl FakeSession {
@@ -105,6 +124,13 @@ impl FakeSession {
             interrupts: 0,
             answers: Vec::new(),
             typed: Vec::new(),
+            reports_turns: false,
+            taken_over: false,
+            refusal: None,
+            ping: Ping::default(),
+            pings: 0,
+            lingers: false,
+            told_to_end: None,
         };
         let shared = Shared {
             state: Mutex::new(state),
@@ -127,6 +153,59 @@ impl FakeSession {
         self.emit(AgentEvent::Seen(id));
     }
 
+    /// From now on the program counts as one that tells when it is ready and when a turn ends.
+    pub fn report_turns(&self) {
+        lock(&self.shared.state).reports_turns = true;
+    }
+
+    /// Lets the program say what it does.
+    pub fn state(&self, state: AgentState) {
+        self.emit(AgentEvent::State(state));
+    }
+
+    /// Lets a turn end, as programs tell it: the report, then that it waits.
+    pub fn end_turn(&self, end: TurnEnd) {
+        self.emit(AgentEvent::TurnEnded(TurnReport { end, ..TurnReport::default() }));
+        self.state(AgentState::Idle);
+    }
+
+    /// How it takes questions for a sign of life from now on.
+    pub fn set_ping(&self, ping: Ping) {
+        lock(&self.shared.state).ping = ping;
+    }
+
+    /// How often it was asked for a sign of life.
+    pub fn pings(&self) -> usize {
+        lock(&self.shared.state).pings
+    }
+
+    /// From now on every prompt is refused with this; `None` takes them again.
+    pub fn refuse(&self, refusal: Option<DeliverError>) {
+        lock(&self.shared.state).refusal = refusal;
+    }
+
+    /// From now on the program takes its time to end: neither a stop nor a kill has ended it before
+    /// [`FakeSession::exit`], whose cause is then the one that was asked for.
+    pub fn linger(&self) {
+        lock(&self.shared.state).lingers = true;
+    }
+
+    /// Why the runtime told it to end, if it did; the first reason.
+    pub fn told_to_end(&self) -> Option<ExitCause> {
+        lock(&self.shared.state).told_to_end.clone()
+    }
+
+    /// Whether it has not ended.
+    pub fn lives(&self) -> bool {
+        self.shared.ended.borrow().is_none()
+    }
+
+    fn told(&self, cause: ExitCause) -> bool {
+        let mut state = lock(&self.shared.state);
+        state.told_to_end.get_or_insert(cause);
+        state.lingers
+    }
+
     /// Writes a line to its screen.
     pub fn print(&self, line: &str) {
         let mut state = lock(&self.shared.state);
@@ -137,7 +216,11 @@ impl FakeSession {
 
     /// Ends the program. Without effect when it has ended.
     pub fn exit(&self, cause: ExitCause) {
-        let facts = lock(&self.shared.state).facts.take();
+        let (facts, asked) = {
+            let mut state = lock(&self.shared.state);
+            (state.facts.take(), state.told_to_end.clone().filter(|_| state.lingers))
+        };
+        let cause = asked.unwrap_or(cause);
         if let Some(facts) = facts {
             facts.try_send(AgentEvent::Exited(cause.clone())).expect("room for the last event");
             self.shared.ended.send_replace(Some(cause));
@@ -186,8 +269,41 @@ impl AgentSession for FakeSession {
         lock(&self.shared.state).events.take()
     }
 
+    fn reports_turns(&self) -> bool {
+        lock(&self.shared.state).reports_turns
+    }
+
+    fn taken_over(&self) -> bool {
+        lock(&self.shared.state).taken_over
+    }
+
+    fn hold(&self, held: bool) {
+        lock(&self.shared.state).taken_over = held;
+    }
+
+    async fn ping(&self) -> Result<(), DeliverError> {
+        self.alive()?;
+        let ping = {
+            let mut state = lock(&self.shared.state);
+            state.pings += 1;
+            state.ping
+        };
+        match ping {
+            Ping::Unsupported => return Err(DeliverError::Unsupported("be asked for a sign of life")),
+            Ping::Answered => self.emit(AgentEvent::Pong),
+            Ping::Ignored => {}
+        }
+        Ok(())
+    }
+
     async fn deliver(&self, prompt: Prompt) -> Result<Written, DeliverError> {
         self.alive()?;
+        if self.taken_over() {
+            return Err(DeliverError::NotReady("a person has taken it over"));
+        }
+        if let Some(refusal) = lock(&self.shared.state).refusal.clone() {
+            return Err(refusal);
+        }
         let written = Written { id: prompt.id, bytes: prompt.text.len() };
         self.print(&prompt.text);
         self.shared.prompts.send_modify(|all| all.push(prompt));
@@ -213,13 +329,18 @@ impl AgentSession for FakeSession {
     }
 
     async fn stop(&self, _grace: Grace) -> ExitCause {
-        self.exit(ExitCause::Requested);
-        let cause = self.shared.ended.borrow().clone();
-        cause.expect("exit has set it")
+        if !self.told(ExitCause::Requested) {
+            self.exit(ExitCause::Requested);
+        }
+        let mut ended = self.shared.ended.subscribe();
+        let cause = ended.wait_for(Option::is_some).await.expect("self holds the sender").clone();
+        cause.expect("it was waited for")
     }
 
     fn kill(&self, cause: ExitCause) {
-        self.exit(cause);
+        if !self.told(cause.clone()) {
+            self.exit(cause);
+        }
     }
 
     fn resize(&self, size: Size) {
