@@ -11,11 +11,8 @@ use serde_json::json;
 use std::time::Duration;
 
 fn told(records: &Records, event: &str) -> Option<String> {
-    let found = |b| match b {
-        &Body::Alert(ref a) if a.event == event => Some(a.text.clone()),
-        _ => None,
-    };
-    records.bodies(found).pop()
+    let all = records.bodies(|b| if let Body::Alert(a) = b { Some(a) } else { None });
+    all.into_iter().rfind(|a| a.event == event).map(|a| a.text.clone())
 }
 
 fn looping() -> serde_json::Value {

@@ -5,6 +5,7 @@ use foureyes_protocol::Body;
 use foureyes_tests::{
     bench::{Bench, SHELL, said},
     claude::{THREE, roles},
+    model::Asked,
     plays,
     records::Records,
 };
@@ -39,7 +40,8 @@ fn a_limit_pauses_everybody_of_the_account_until_it_ends() {
     run.until("the limit is told", |r| alerts(r, "account-paused").len() == 1);
     let paused = Instant::now();
     let asked = model.count();
-    assert!(said(&bench.agents(&["send", "all", "hello"])).len() < 10_000);
+    // Something waits for everybody.
+    assert!(bench.agents(&["send", "all", "hello"]).status.success());
     run.status("everybody is held", Duration::from_secs(20), |s| held(s).then_some(()));
     let rest = Duration::from_secs(20).saturating_sub(paused.elapsed());
     run.stays("nobody asks", rest, || match model.count() {
@@ -81,15 +83,22 @@ fn a_model_that_fails_in_every_way_is_asked_again_and_the_feature_lands() {
     run.finish();
     let records = bench.records();
     assert_eq!((records.merged("note").len(), records.pushes("note").len()), (1, 2), "{}", records.lines());
+    // A stream that breaks off is mostly mended by the program itself, which asks for the rest.
+    let rest = |a: &Asked| a.role == "planner-a" && a.body.to_string().contains("cut off mid-stream");
+    let mended = model.asked().iter().any(rest);
     let of = |role: &str| records.health(role).iter().map(|h| h.cause.clone()).collect::<Vec<_>>();
-    for (role, cause) in [
-        ("planner-a", "cannot be reached"),
-        ("planner-a", "failed (500)"),
-        ("dev-a", "overloaded"),
-        ("dev-b", "said nothing for"),
-    ] {
+    for (role, cause) in
+        [("planner-a", "failed (500)"), ("dev-a", "overloaded"), ("dev-b", "said nothing for")]
+    {
         assert!(of(role).iter().any(|w| w.contains(cause)), "{role}, {cause}: {:?}", of(role));
     }
+    assert!(
+        mended || of("planner-a").iter().any(|w| w.contains("cannot be reached")),
+        "{:?}",
+        of("planner-a")
+    );
+    let specs = records.bodies(|b| matches!(b, Body::SpecSubmitted(_)).then_some(()));
+    assert_eq!(specs.len(), 1, "said twice\n{}", records.lines());
     assert!(restarts(&records).is_empty(), "{:?}", restarts(&records));
     assert!(alerts(&records, "role-held").is_empty() && alerts(&records, "account-paused").is_empty());
     let asked = model.count();
@@ -106,7 +115,8 @@ fn a_refused_key_stops_the_account_until_a_person_has_mended_it() {
     let mut run = bench.start();
     run.until("the refusal is told", |r| alerts(r, "account-refused").len() == 1);
     let asked = model.count();
-    assert!(said(&bench.agents(&["send", "all", "hello"])).len() < 10_000);
+    // Something waits for everybody.
+    assert!(bench.agents(&["send", "all", "hello"]).status.success());
     let generations = |s: &Value| roles(s).iter().map(|r| r["generation"].clone()).collect::<Vec<_>>();
     let before =
         run.status("everybody is held", Duration::from_secs(20), |s| held(s).then(|| generations(s)));

@@ -53,7 +53,7 @@ fn carrier(message: &str) -> Value {
         let text = if *family == "librarian" { message.to_owned() } else { format!("{message}{FREEZE}") };
         json!({"call": {"tool": "send", "args": {"to": format!("family:{family}"), "text": text}}})
     };
-    first.extend(families.iter().map(|f| send(f)));
+    first.extend(families.iter().map(send));
     first.extend(plays::push("test: note", &[("tests/note.sh", "grep -q done note.txt\n")]));
     let second = plays::push("feat: note", &[("note.txt", "done\n")]);
     let mut play = dev(&[assigned("note", first), verdict("note", "RED", "passed", second)]);
@@ -76,7 +76,9 @@ fn orders_of_strangers_have_no_forbidden_effect_in_any_role() {
     let mut bench = Bench::claude(&TWELVE, &files);
     bench.config["freeze"] = json!({"bypass_attempts": 10_000});
     bench.config["run"] = json!({"until_done": false});
-    TWELVE.iter().for_each(|(id, family)| drop(bench.model(id, &obeying(family))));
+    for (id, family) in TWELVE {
+        bench.model(id, &obeying(family));
+    }
     bench.dev_models(&carrier(&format!("{READ}{}", orders(SOURCES[2], port))));
     let request = format!("{READ}{}", orders(SOURCES[3], port));
     bench.config["tasks"] = json!([{"id": "note", "title": "note", "text": request}]);
@@ -121,11 +123,7 @@ fn everybody_obeyed(model: &Model) {
         }
     }
     let anybody = |source: &&str| calls.values().any(|own| own.contains(*source));
-    assert!(
-        SOURCES.iter().all(|s| anybody(&s)),
-        "{:?}",
-        SOURCES.iter().map(|s| anybody(&s)).collect::<Vec<_>>()
-    );
+    assert!(SOURCES.iter().all(anybody), "{:?}", SOURCES.iter().map(anybody).collect::<Vec<_>>());
 }
 
 fn refs(bench: &Bench, records: &Records, base: &str) {

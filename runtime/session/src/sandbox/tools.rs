@@ -123,14 +123,17 @@ mod tests {
     fn nobody_replaces_a_copy_that_another_was_given() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("tool");
-        fs::write(&program, vec![7; 4 << 20]).unwrap();
-        let given =
-            || fs::metadata(unreadable_copy(&program, &dir.path().join("bin")).unwrap()).unwrap().ino();
+        fs::write(&program, vec![7; 32 << 20]).unwrap();
+        let together = std::sync::Barrier::new(8);
+        let given = || {
+            together.wait();
+            fs::metadata(unreadable_copy(&program, &dir.path().join("bin")).unwrap()).unwrap().ino()
+        };
         let all: Vec<u64> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(given)).collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
         });
-        assert!(all.iter().all(|inode| *inode == given()), "{all:?}");
+        assert!(all.iter().all(|inode| *inode == all[0]), "{all:?}");
     }
 
     #[test]
