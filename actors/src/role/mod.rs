@@ -31,7 +31,7 @@ use crate::{
 use actix::prelude::*;
 use foureyes_policies::turns::Turns;
 use foureyes_ports::{
-    backend::{AgentEvent, AgentSession, AgentState, ExitCause, Grace, Prompt, PromptId},
+    backend::{AgentEvent, AgentSession, AgentState, Grace, Prompt, PromptId},
     governance::{Draft, InboxItem},
     view::{DeliveryView, RoleState},
 };
@@ -164,6 +164,16 @@ pub struct RoleActor {
     /// Turns of the model that the runtime did not order, while nothing waited.
     idle_turns: u64,
     timer: Option<SpawnHandle>,
+    /// Whether a start is under way.
+    launching: bool,
+    /// Earlier programs that are not gone yet.
+    leaving: usize,
+    /// Whether a program is to be started when they are.
+    wanted: bool,
+    /// The program of the actor's last run, before this one has ended it.
+    orphan: Option<Arc<dyn AgentSession>>,
+    /// Whether the role ends for good.
+    stopping: bool,
 }
 
 impl RoleActor {
@@ -205,6 +215,11 @@ impl RoleActor {
             vigil: Vigil::default(),
             idle_turns: 0,
             timer: None,
+            launching: false,
+            leaving: 0,
+            wanted: false,
+            orphan: None,
+            stopping: false,
             core,
         }
     }
@@ -337,41 +352,63 @@ impl Actor for RoleActor {
         });
         ctx.add_message_stream(pauses);
         ctx.run_interval(LOOK, |role, ctx| role.look(ctx));
+        if let Some(orphan) = self.orphan.take() {
+            self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
+            self.leave(orphan, Grace::NONE, ctx);
+        }
         self.inbox.catch_up();
+        self.tell_expired(ctx);
+        self.take_note(ctx);
         self.signal();
+        if self.state != RoleState::Asleep {
+            return;
+        }
         if !self.launcher.lazy(&self.id) || !self.inbox.is_empty() {
             self.start(ctx);
         }
     }
 
     fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
-        let Some(session) = self.session.take() else { return Running::Stop };
-        let (grace, registry, used) = (self.grace, self.neighbours.registry.clone(), self.used());
+        if std::mem::replace(&mut self.stopping, true) {
+            return Running::Stop;
+        }
+        let (grace, session) = (self.grace, self.session.take());
         let stop = async move {
-            session.stop(grace).await;
-            // The registry is stopped after the roles.
-            if !used.is_empty() && !matches!(registry.send(SayAll(used)).await, Ok(Ok(_))) {
-                tracing::warn!("what a role used at the end was not recorded");
+            if let Some(session) = session {
+                session.stop(grace).await;
             }
         };
-        ctx.spawn(stop.into_actor(self).map(|(), _, ctx| ctx.stop()));
+        // What it used to its end is recorded before the role is gone; the registry is stopped later.
+        let stopped = stop.into_actor(self).then(|(), role, _| {
+            let (used, registry) = (role.used(), role.neighbours.registry.clone());
+            async move {
+                if !used.is_empty() && !matches!(registry.send(SayAll(used)).await, Ok(Ok(_))) {
+                    tracing::warn!("what a role used at the end was not recorded");
+                }
+            }
+            .into_actor(role)
+        });
+        ctx.spawn(stopped.map(|(), _, ctx| ctx.stop()));
         Running::Continue
     }
 }
 
 impl Restartable for RoleActor {
     fn rebuild(&mut self, _: &mut Context<Self>, _: &ActorExit) {
-        if let Some(session) = self.session.take() {
-            // The process belonged to the last run, whose events are gone: it is replaced.
-            session.kill(ExitCause::Requested);
-        }
         let fresh =
             Self::new(self.core.clone(), self.id.clone(), self.launcher.clone(), self.neighbours.clone());
+        // What a person ended, or too many deaths, or a hold, stays so.
+        let state = Some(self.state).filter(|s| matches!(s, RoleState::Stopped | RoleState::Degraded));
         *self = Self {
+            state: state.unwrap_or(fresh.state),
+            hold: self.hold.take(),
             generation: self.generation,
             restarts: self.restarts + 1,
             died: Some((fresh.now(), "its actor was restarted".to_owned())),
+            turns: self.turns.forget(),
             idle_turns: self.idle_turns,
+            // The process belonged to the last run, whose events are gone: it is replaced.
+            orphan: self.session.take().or(self.orphan.take()),
             ..fresh
         };
     }
@@ -415,12 +452,7 @@ impl Handler<CatchUp> for RoleActor {
 impl Handler<Launched> for RoleActor {
     type Result = ();
     fn handle(&mut self, Launched(generation, result): Launched, ctx: &mut Context<Self>) {
-        match result {
-            Ok(started) if generation == self.generation => self.launched(started, ctx),
-            Ok(started) => started.session.kill(ExitCause::Requested),
-            Err(why) if generation == self.generation => self.ended(&ExitCause::SpawnFailed(why), ctx),
-            Err(why) => tracing::debug!(role = %self.id, %why, "a start that nobody waits for failed"),
-        }
+        self.start_ended(generation, result, ctx);
     }
 }
 
@@ -464,17 +496,12 @@ impl Handler<GetSession> for RoleActor {
 impl Handler<Control> for RoleActor {
     type Result = ();
     fn handle(&mut self, control: Control, ctx: &mut Context<Self>) {
-        let session = self.session.take();
-        // Nothing that the old process or start says counts any more.
-        self.generation += 1;
-        self.cut_short();
-        self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
+        self.dismiss(ctx);
         self.state = RoleState::Stopped;
         if control == Control::Restart {
             let s = &self.core.facts.config.supervision.intensity;
             self.budget = IntensityWindow::new(Intensity::new(s.restarts, s.within.0));
             self.died = Some((self.now(), "restarted by the user".to_owned()));
-            self.state = RoleState::Restarting;
             (self.hold, self.attempt) = (None, 0);
             self.turns.begin_anew();
             self.core.meter.resume();
@@ -483,18 +510,9 @@ impl Handler<Control> for RoleActor {
         let available = control == Control::Restart;
         self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available }).ok();
         self.signal();
-        let (grace, generation) = (self.grace, self.generation);
-        let stop = async move {
-            if let Some(session) = session {
-                session.stop(grace).await;
-            }
-        };
-        // Never two programs of one role at once: the new one starts when the old one has ended.
-        ctx.spawn(stop.into_actor(self).map(move |(), role, ctx| {
-            if role.state == RoleState::Restarting && role.generation == generation {
-                role.start(ctx);
-            }
-        }));
+        if control == Control::Restart {
+            self.start(ctx);
+        }
     }
 }
 

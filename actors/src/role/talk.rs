@@ -44,7 +44,9 @@ impl RoleActor {
         match self.turns.next(&facts) {
             Next::Prompt(why) => self.prompt(why, &facts, ctx),
             Next::Interrupt => self.stop_turn(ctx),
-            Next::End => self.kill(ExitCause::Hung),
+            Next::End if self.vigil.is_on() => self.kill(ExitCause::Hung),
+            // The prompt is not on its way yet, and will be held back.
+            Next::End => {}
             Next::GiveUp => self.give_up(ctx),
             Next::At(at) => self.at(at, ctx),
             Next::Rest => {}
@@ -135,11 +137,14 @@ impl RoleActor {
         self.signal();
         let (id, urgent) = (self.new_prompt_id(), self.inbox.newest_urgent().is_some());
         let text = wording::wake(self.inbox.len());
+        let generation = self.generation;
         let deliver = async move { session.deliver(Prompt { id, text, urgent }).await }.into_actor(self).map(
-            |result, role, _| {
-                if let Err(error) = result {
-                    tracing::warn!(role = %role.id, %error, "a wake was not written");
-                    role.woken = None;
+            move |result, role, ctx| {
+                let Some(error) = result.err().filter(|_| role.generation == generation) else { return };
+                tracing::warn!(role = %role.id, %error, "a wake was not written");
+                role.woken = None;
+                if matches!(error, DeliverError::NotReady(_)) {
+                    role.at(role.now() + LOOK_AGAIN_MS, ctx);
                 }
             },
         );
@@ -333,14 +338,19 @@ impl RoleActor {
         self.ready = true;
         self.state = RoleState::Idle;
         self.vigil.end();
-        let used = self.used();
-        if !used.is_empty() {
-            self.record(used, ctx);
-        }
+        self.record_used(ctx);
         self.turns.ended(report.end == TurnEnd::Done, now, self.core.facts.config.agents.remind.0);
         self.after_turn(report.end, ctx);
         self.signal();
         self.step(ctx);
+    }
+
+    pub(super) fn record_used(&self, ctx: &mut Context<Self>) {
+        // A role that ends waits for this record itself, or the registry would not take it any more.
+        let used = if self.stopping { Vec::new() } else { self.used() };
+        if !used.is_empty() {
+            self.record(used, ctx);
+        }
     }
 
     /// What the proxy counted since the last record, as records.

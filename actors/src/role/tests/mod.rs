@@ -34,8 +34,8 @@ use foureyes_ports::{
     view::{RoleState, RoleView, View},
 };
 use foureyes_protocol::{
-    Body, Family, FeatureId, MessageId, PrincipalId, Priority, RunId,
-    body::{Alert, Health, ModelUsed, StatusReport},
+    Address, Body, CommitId, Digest, Family, FeatureId, MessageId, PrincipalId, Priority, RunId,
+    body::{Alert, Delivered, Health, Merged, ModelUsed, StatusReport},
 };
 use launcher::{FakeLauncher, Start};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -255,6 +255,32 @@ impl World {
             _ => None,
         });
         used.collect()
+    }
+
+    /// Requests and money of a role by the records.
+    fn sum(&self, role: &PrincipalId) -> (u64, u64) {
+        let used = self.used_records().into_iter().filter(|(_, used)| used.role == *role);
+        used.fold((0, 0), |sum, (_, u)| (sum.0 + u.requests, sum.1 + u.microusd.unwrap_or(0)))
+    }
+
+    /// The programs of a role, when there are so many.
+    async fn sessions_after(&self, role: &PrincipalId, count: usize) -> Vec<FakeSession> {
+        self.until("the programs are started", |w| w.sessions(role).len() >= count).await;
+        self.sessions(role)
+    }
+
+    /// Something landed, and everybody is told.
+    async fn merged(&self) {
+        let commit = |byte: char| CommitId::new(&byte.to_string().repeat(40)).unwrap();
+        let merged = Merged {
+            main: commit('a'),
+            commit: commit('b'),
+            content: Digest([0; 32]),
+            paths: Vec::new(),
+            signers: Vec::new(),
+        };
+        self.say(Draft::new(Address::All, merged)).await;
+        self.say(Draft::new(Address::All, Delivered { commit: commit('b'), to: "main".to_owned() })).await;
     }
 
     /// How often a role's program was told something, all its programs together.
