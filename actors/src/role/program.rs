@@ -215,7 +215,7 @@ impl RoleActor {
 
     /// Ends the conversation and begins a new one, in a new program, told from the ledger.
     pub(super) fn begin_anew(&mut self, ctx: &mut Context<Self>) {
-        self.afresh = true;
+        (self.afresh, self.begun_anew) = (true, true);
         self.health("restarting", "its conversation was full: a new one begins".to_owned(), ctx);
         self.died = Some((self.now(), "the conversation was full".to_owned()));
         self.dismiss(ctx);

@@ -13,7 +13,7 @@ async fn stopped_stays_stopped() {
     w.control(&dev(), Control::Stop).await;
     assert_eq!(program.told_to_end(), Some(ExitCause::Requested));
     w.tell(&dev(), "news").await;
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert_eq!((w.sessions(&dev()).len(), w.role(&dev()).await.state), (1, RoleState::Stopped));
     w.control(&dev(), Control::Restart).await;
     let next = w.ready(&dev(), 1).await;

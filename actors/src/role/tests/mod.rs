@@ -35,7 +35,7 @@ use foureyes_ports::{
 };
 use foureyes_protocol::{
     Address, Body, CommitId, Digest, Family, FeatureId, MessageId, PrincipalId, Priority, RunId,
-    body::{Alert, Delivered, Health, Merged, ModelUsed, StatusReport},
+    body::{Alert, Delivered, FeatureRequested, Freeze, Health, Merged, ModelUsed, StatusReport, Unfreeze},
 };
 use launcher::{FakeLauncher, Start};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -139,7 +139,7 @@ impl World {
         let deadline = self.now() + 2 * HOUR;
         while !condition(self) {
             assert!(self.now() < deadline, "waited in vain until {what}; {}", self.shown());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         settle().await;
     }
@@ -281,11 +281,6 @@ impl World {
         };
         self.say(Draft::new(Address::All, merged)).await;
         self.say(Draft::new(Address::All, Delivered { commit: commit('b'), to: "main".to_owned() })).await;
-    }
-
-    /// How often a role's program was told something, all its programs together.
-    fn prompts(&self, role: &PrincipalId) -> usize {
-        self.sessions(role).iter().map(|s| s.prompts().len()).sum()
     }
 }
 

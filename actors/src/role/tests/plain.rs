@@ -12,7 +12,7 @@ async fn it_is_woken_whenever_something_new_waits() {
     let second = in_time("it is woken", program.prompt(1)).await;
     assert!(second.text.starts_with("2 envelopes wait"), "{}", second.text);
     w.acknowledge_all(&dev()).await;
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert_eq!((program.prompts().len(), program.pings(), program.lives()), (2, 0, true));
     assert_eq!(w.role(&dev()).await.state, RoleState::Idle);
 }
