@@ -5,14 +5,14 @@
 use crate::journal::Journal;
 use actix::{Message, Recipient};
 use foureyes_config::sections::model::Budgets;
-use foureyes_policies::costs::{Spent, Sum};
+use foureyes_policies::costs::{Budget, Line, Spent, Sum};
 use foureyes_ports::{
     clock::Clock,
     model::{ModelEvent, ModelWatch},
 };
-use foureyes_protocol::{Code, FeatureId, PrincipalId, Reason};
+use foureyes_protocol::{Code, FeatureId, Gate, PrincipalId, Reason};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::watch;
@@ -20,7 +20,12 @@ use tokio::sync::watch;
 /// Something about a role's model.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct Model(pub ModelEvent);
+pub enum Model {
+    /// What the proxy saw of it.
+    Event(ModelEvent),
+    /// Others have spent the last of a budget that is this role's, too.
+    BudgetSpent,
+}
 
 /// Why nobody of the account asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +47,12 @@ pub struct Meter {
 #[derive(Default)]
 struct State {
     spent: Spent,
-    /// What no record tells of yet, by role and model.
-    pending: BTreeMap<PrincipalId, BTreeMap<String, Sum>>,
-    /// What each role works on.
-    work: BTreeMap<PrincipalId, FeatureId>,
+    /// What no record tells of yet.
+    pending: BTreeMap<Line, Sum>,
+    /// What each role works on, and the gate at which that stood.
+    work: BTreeMap<PrincipalId, (FeatureId, Option<Gate>)>,
+    /// Budgets whose end a person was told.
+    told: BTreeSet<Budget>,
     roles: BTreeMap<PrincipalId, Recipient<Model>>,
 }
 
@@ -67,35 +74,54 @@ impl Meter {
         self.state().roles.insert(role, receiver);
     }
 
-    /// What the role's requests are for from now on.
-    pub fn works_on(&self, role: &PrincipalId, feature: Option<FeatureId>) {
+    /// What the role's requests are for from now on: a feature, and the gate at which it stands.
+    pub fn works_on(&self, role: &PrincipalId, work: Option<(FeatureId, Option<Gate>)>) {
         let mut state = self.state();
-        match feature {
-            Some(feature) => drop(state.work.insert(role.clone(), feature)),
+        match work {
+            Some(work) => drop(state.work.insert(role.clone(), work)),
             None => drop(state.work.remove(role)),
         }
     }
 
-    /// What the role used since it was last asked: the feature that it works on, and sums by model.
-    pub fn take(&self, role: &PrincipalId) -> (Option<FeatureId>, BTreeMap<String, Sum>) {
-        let mut state = self.state();
-        let feature = state.work.get(role).cloned();
-        (feature, state.pending.remove(role).unwrap_or_default())
+    /// What the role used since it was last asked.
+    pub fn take(&self, role: &PrincipalId) -> Vec<(Line, Sum)> {
+        self.state().pending.extract_if(.., |line, _| line.role == *role).collect()
     }
 
-    /// Nobody asks until then. Whether that is news.
+    /// The budget that lets a role spend no more for this feature, with why.
+    pub fn exhausted(&self, role: &PrincipalId, feature: Option<&FeatureId>) -> Option<(Budget, Reason)> {
+        self.state().spent.exhausted(&self.budgets, role, feature)
+    }
+
+    /// The budget that lets a role spend no more for what it works on, with why.
+    pub fn exhausted_now(&self, role: &PrincipalId) -> Option<(Budget, Reason)> {
+        let state = self.state();
+        state.spent.exhausted(&self.budgets, role, state.feature(role))
+    }
+
+    /// A person is about to be told that this budget is spent. Whether that is news.
+    pub fn tell_spent(&self, budget: Budget) -> bool {
+        self.state().told.insert(budget)
+    }
+
+    /// Nobody asks until then, or until an earlier pause ends that is longer. Whether that is news: a
+    /// pause that others meet as well, or that only lasts longer, is told once.
     pub fn pause(&self, pause: Pause) -> bool {
-        self.pause.send_if_modified(|now| {
-            let longer = now.as_ref().is_none_or(|now| now.until_ms < pause.until_ms);
+        let (now, mut news) = (self.clock.now_ms(), false);
+        self.pause.send_if_modified(|last| {
+            let longer = last.as_ref().is_none_or(|last| last.until_ms < pause.until_ms);
+            news = longer && (pause.until_ms == u64::MAX || last.as_ref().is_none_or(|l| l.until_ms <= now));
             if longer {
-                *now = Some(pause);
+                *last = Some(pause);
             }
             longer
-        })
+        });
+        news
     }
 
-    /// A person says that the account is mended.
+    /// A person says that the account is mended, or has looked at what was spent.
     pub fn resume(&self) {
+        self.state().told.clear();
         self.pause.send_if_modified(|now| now.take().is_some());
     }
 
@@ -122,23 +148,46 @@ impl ModelWatch for Meter {
             return Err(Reason::new(Code::AccountPaused, pause.why));
         }
         let state = self.state();
-        state.spent.admit(&self.budgets, role, state.work.get(role))
+        state.spent.admit(&self.budgets, role, state.feature(role))
     }
 
     fn tell(&self, role: &PrincipalId, event: ModelEvent) {
         let mut state = self.state();
         if let ModelEvent::Used(used) = &event {
-            let sum = Sum::from(used);
-            let feature = state.work.get(role).cloned();
-            state.spent.add(role, feature.as_ref(), sum.microusd);
-            *state.pending.entry(role.clone()).or_default().entry(used.model.clone()).or_default() += sum;
+            state.count(role, &used.model, Sum::from(used));
         }
+        let others = if matches!(event, ModelEvent::Used(_)) {
+            state.out_of_budget(role, &self.budgets)
+        } else {
+            Vec::new()
+        };
         let receiver = state.roles.get(role).cloned();
         drop(state);
         // What was used is counted already; a role whose mailbox is full learns of the rest later.
         if let Some(receiver) = receiver {
-            receiver.try_send(Model(event)).ok();
+            receiver.try_send(Model::Event(event)).ok();
         }
+        others.iter().for_each(|other| drop(other.try_send(Model::BudgetSpent)));
+    }
+}
+
+impl State {
+    fn feature(&self, role: &PrincipalId) -> Option<&FeatureId> {
+        self.work.get(role).map(|(feature, _)| feature)
+    }
+
+    fn count(&mut self, role: &PrincipalId, model: &str, sum: Sum) {
+        let (feature, gate) = self.work.get(role).cloned().unzip();
+        self.spent.add(role, feature.as_ref(), sum.microusd);
+        let line = Line { role: role.clone(), feature, gate: gate.flatten(), model: model.to_owned() };
+        *self.pending.entry(line).or_default() += sum;
+    }
+
+    /// The other roles that may spend no more.
+    fn out_of_budget(&self, but: &PrincipalId, budgets: &Budgets) -> Vec<Recipient<Model>> {
+        let spent = |role: &PrincipalId| self.spent.admit(budgets, role, self.feature(role)).is_err();
+        let others = self.roles.iter().filter(|(role, _)| *role != but && spent(role));
+        others.map(|(_, receiver)| receiver.clone()).collect()
     }
 }
 
@@ -166,9 +215,25 @@ mod tests {
         assert_eq!(meter.admit(&role), Ok(()));
         meter.tell(&role, used(400_000));
         assert_eq!(meter.admit(&role).unwrap_err().code, Code::Budget);
-        let (_, sums) = meter.take(&role);
-        assert_eq!((sums["m"].requests, sums["m"].microusd), (2, 1_000_000));
-        assert!(meter.take(&role).1.is_empty(), "told once");
+        let sums = meter.take(&role);
+        assert_eq!((sums.len(), sums[0].1.requests, sums[0].1.microusd), (1, 2, 1_000_000));
+        assert!(meter.take(&role).is_empty(), "told once");
+    }
+
+    #[test]
+    fn what_was_used_late_counts_for_what_it_was_for() {
+        let (meter, _) = meter(None);
+        let (role, other) = (PrincipalId::new("dev-a").unwrap(), PrincipalId::new("dev-b").unwrap());
+        let work = |name| Some((FeatureId::new(name).unwrap(), Some(Gate::Red)));
+        meter.works_on(&role, work("f"));
+        meter.tell(&role, used(1));
+        meter.tell(&other, used(9));
+        meter.works_on(&role, work("g"));
+        meter.tell(&role, used(2));
+        let sums = meter.take(&role);
+        let shown: Vec<_> =
+            sums.iter().map(|(l, s)| (l.feature.clone().unwrap().to_string(), l.gate, s.microusd)).collect();
+        assert_eq!(shown, [("f".to_owned(), Some(Gate::Red), 1), ("g".to_owned(), Some(Gate::Red), 2)]);
     }
 
     #[test]
@@ -178,8 +243,9 @@ mod tests {
         let pause = |until_ms| Pause { until_ms, why: "limit".to_owned() };
         assert!(meter.pause(pause(5_000)));
         assert!(!meter.pause(pause(4_000)));
+        assert!(!meter.pause(pause(5_001)), "longer, and no news");
         assert_eq!(meter.admit(&role).unwrap_err().code, Code::AccountPaused);
-        clock.advance(4_001);
+        clock.advance(4_002);
         assert_eq!(meter.admit(&role), Ok(()));
         assert!(meter.pause(pause(u64::MAX)));
         meter.resume();

@@ -121,6 +121,17 @@ impl Costs {
     }
 }
 
+/// A budget that can be spent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Budget {
+    /// That of the run.
+    Run,
+    /// That of a role.
+    Role(PrincipalId),
+    /// That of a feature.
+    Feature(FeatureId),
+}
+
 /// What counts against the budgets, in millionths of a US dollar.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
@@ -163,19 +174,36 @@ impl Spent {
         role: &PrincipalId,
         feature: Option<&FeatureId>,
     ) -> Result<(), Reason> {
-        let of_feature = feature.map_or(0, |f| self.features.get(f).copied().unwrap_or(0));
+        self.exhausted(budgets, role, feature).map_or(Ok(()), |(_, reason)| Err(reason))
+    }
+
+    /// The budget that lets a role spend no more for this feature, with why.
+    pub fn exhausted(
+        &self,
+        budgets: &Budgets,
+        role: &PrincipalId,
+        feature: Option<&FeatureId>,
+    ) -> Option<(Budget, Reason)> {
         let of_role = self.roles.get(role).copied().unwrap_or(0);
-        let named = |f: Option<&FeatureId>| f.map_or_else(String::new, |f| format!(" of {f}"));
-        spent("run", budgets.run, self.run, String::new())?;
-        spent("role", budgets.role, of_role, format!(" of {role}"))?;
-        spent("feature", budgets.feature, of_feature, named(feature))
+        let of_feature = |f: &FeatureId| self.features.get(f).copied().unwrap_or(0);
+        let run = || spent("run", budgets.run, self.run, String::new()).map(|r| (Budget::Run, r));
+        let role = || {
+            let reason = spent("role", budgets.role, of_role, format!(" of {role}"))?;
+            Some((Budget::Role(role.clone()), reason))
+        };
+        let feature = || {
+            let feature = feature?;
+            let reason = spent("feature", budgets.feature, of_feature(feature), format!(" of {feature}"))?;
+            Some((Budget::Feature(feature.clone()), reason))
+        };
+        run().or_else(role).or_else(feature)
     }
 }
 
-fn spent(key: &str, budget: Option<f64>, used: u64, whose: String) -> Result<(), Reason> {
-    let Some(budget) = budget.filter(|b| used as f64 >= b * 1e6) else { return Ok(()) };
+fn spent(key: &str, budget: Option<f64>, used: u64, whose: String) -> Option<Reason> {
+    let budget = budget.filter(|b| used as f64 >= b * 1e6)?;
     let used = used as f64 / 1e6;
-    Err(Reason::new(
+    Some(Reason::new(
         Code::Budget,
         format!(
             "the budget{whose} is spent: {used:.4} of {budget} USD (model.budgets.{key}); the user can \
@@ -199,9 +227,8 @@ mod tests {
         spent.add(&a, Some(&f), 600_000);
         spent.add(&b, None, 500_000);
         let budgets = |run, feature, role| Budgets { run, feature, role };
-        let admit = |b: &Budgets, r: &PrincipalId, f: Option<&FeatureId>| {
-            spent.admit(b, r, f).map_err(|r| r.text)
-        };
+        let admit =
+            |b: &Budgets, r: &PrincipalId, f: Option<&FeatureId>| spent.admit(b, r, f).map_err(|r| r.text);
         assert_eq!(admit(&Budgets::default(), &a, Some(&f)), Ok(()));
         assert!(admit(&budgets(Some(1.1), None, None), &b, None).unwrap_err().contains("model.budgets.run"));
         assert_eq!(admit(&budgets(Some(1.2), None, None), &b, None), Ok(()));
@@ -210,5 +237,10 @@ mod tests {
         assert!(admit(&budgets(None, Some(0.6), None), &b, Some(&f)).unwrap_err().contains("of f"));
         assert_eq!(admit(&budgets(None, Some(0.6), None), &b, None), Ok(()));
         assert!(admit(&budgets(Some(0.0), None, None), &b, None).is_err(), "nought is a budget");
+        let which = |b: Budgets| spent.exhausted(&b, &a, Some(&f)).map(|(budget, _)| budget);
+        assert_eq!(which(budgets(Some(1.0), Some(0.1), Some(0.1))), Some(Budget::Run));
+        assert_eq!(which(budgets(None, Some(0.1), Some(0.1))), Some(Budget::Role(a.clone())));
+        assert_eq!(which(budgets(None, Some(0.1), None)), Some(Budget::Feature(f.clone())));
+        assert_eq!(which(budgets(Some(2.0), Some(2.0), Some(2.0))), None);
     }
 }

@@ -106,8 +106,16 @@ mod tests {
                 Signs { quiet_ms: 600_000, asked_ms: Some(10_000), explained: true, ..S },
                 Hang::Hung,
             ),
-            ("it answers and does nothing", Signs { quiet_ms: 60_000, answered_ms: Some(30_000), ..S }, Hang::Idle),
-            ("it answers, not long ago", Signs { quiet_ms: 59_999, answered_ms: Some(29_999), ..S }, Hang::Lives),
+            (
+                "it answers and does nothing",
+                Signs { quiet_ms: 60_000, answered_ms: Some(30_000), ..S },
+                Hang::Idle,
+            ),
+            (
+                "it answers, not long ago",
+                Signs { quiet_ms: 59_999, answered_ms: Some(29_999), ..S },
+                Hang::Lives,
+            ),
             ("cannot be asked: two of two", Signs { can_answer: false, ..S }, Hang::Hung),
             (
                 "cannot be asked, its transcript grows",

@@ -5,6 +5,8 @@ use foureyes_protocol::ModelTrouble;
 
 /// Pauses of one role, in milliseconds: the first, and the longest.
 const BACKOFF: (u64, u64) = (5_000, 300_000);
+/// Bounds of the factor that is drawn for each pause, so that roles do not come back together.
+const JITTER: (f64, f64) = (0.5, 1.5);
 /// The pause after a rate limit that names no end.
 const LIMIT: u64 = 60_000;
 /// A limit that ends within so long is left to the program's own retry.
@@ -61,6 +63,24 @@ pub fn remedy(trouble: &ModelTrouble, attempt: u32, now_ms: u64) -> Remedy {
     }
 }
 
+/// A pause with jitter, for a draw in `[0, 1)`; never longer than the longest.
+pub fn jittered(ms: u64, draw: f64) -> u64 {
+    let factor = JITTER.0 + (JITTER.1 - JITTER.0) * draw.clamp(0.0, 1.0);
+    ((ms as f64 * factor) as u64).min(BACKOFF.1)
+}
+
+/// What a turn failed of. What the proxy saw is believed before what the program says; and the
+/// program's word alone never holds back the whole account, which is everybody's.
+pub fn believed(seen: Option<ModelTrouble>, told: ModelTrouble) -> ModelTrouble {
+    seen.unwrap_or(match told {
+        ModelTrouble::Auth(why) => ModelTrouble::Refused(401, why),
+        ModelTrouble::RateLimited { .. } => {
+            ModelTrouble::Refused(429, "its program tells of a limit that the model did not name".to_owned())
+        }
+        other => other,
+    })
+}
+
 /// The trouble in words, for people.
 pub fn words(trouble: &ModelTrouble) -> String {
     match trouble {
@@ -104,5 +124,25 @@ mod tests {
             assert_eq!(remedy(&trouble, attempt, NOW), expected, "{trouble:?} {attempt}");
         }
         assert!(matches!(remedy(&refused(), 3, NOW), Remedy::Hold { why } if why.contains("3 requests")));
+    }
+
+    #[test]
+    fn no_pause_is_longer_than_the_longest() {
+        assert_eq!([0.0, 0.5, 0.999_999].map(|draw| jittered(10_000, draw)), [5_000, 10_000, 14_999]);
+        assert_eq!(jittered(300_000, 0.9), 300_000);
+    }
+
+    #[test]
+    fn a_program_alone_holds_back_nobody_else() {
+        let limit = || ModelTrouble::RateLimited { until: Some(u64::MAX) };
+        for told in [ModelTrouble::Auth("no".to_owned()), limit()] {
+            for attempt in 1..5 {
+                let remedy = remedy(&believed(None, told.clone()), attempt, NOW);
+                assert!(matches!(remedy, Remedy::Wait(_) | Remedy::Hold { .. }), "{remedy:?}");
+            }
+            assert_eq!(believed(Some(ModelTrouble::TooLong), told), ModelTrouble::TooLong);
+        }
+        assert_eq!(believed(None, ModelTrouble::Overloaded), ModelTrouble::Overloaded);
+        assert_eq!(believed(Some(limit()), ModelTrouble::Overloaded), limit());
     }
 }

@@ -178,7 +178,9 @@ impl Turns {
 
     /// The turn in flight is told to end. Whether that is news.
     pub fn interrupted(&mut self, now_ms: u64) -> bool {
-        let Some(open) = self.open.as_mut().filter(|open| open.interrupted_ms.is_none()) else { return false };
+        let Some(open) = self.open.as_mut().filter(|open| open.interrupted_ms.is_none()) else {
+            return false;
+        };
         open.interrupted_ms = Some(now_ms);
         true
     }

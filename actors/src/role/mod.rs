@@ -4,6 +4,7 @@
 //! Programs that tell when a turn ends get one prompt at a time, by the rules of
 //! [`foureyes_policies::turns`]; others are told whenever something new waits.
 
+mod handlers;
 mod launcher;
 mod program;
 mod talk;
@@ -19,28 +20,25 @@ use crate::{
     context::Context as Core,
     folded::FoldedFeatures,
     inbox::Inbox,
-    meter::Model,
     services::{
-        gatekeeper::{Availability, Gatekeeper},
+        gatekeeper::Gatekeeper,
         locks::{HolderDied, LockManager},
         projector::{Projector, RoleSignal},
-        registry::{CatchUp, Registry, SayAll},
+        registry::{Registry, SayAll},
     },
     supervision::{Backoff, BackoffPolicy, ExitCause as ActorExit, Intensity, IntensityWindow, Restartable},
 };
 use actix::prelude::*;
 use foureyes_policies::turns::Turns;
 use foureyes_ports::{
-    backend::{AgentEvent, AgentSession, AgentState, ExitCause, Grace, Prompt, PromptId},
+    backend::{AgentEvent, AgentSession, Grace, Prompt, PromptId},
     governance::{Draft, InboxItem},
     view::{DeliveryView, RoleState},
 };
-use foureyes_protocol::{Address, Code, MessageId, PrincipalId, Priority, Reason, body::Health};
+use foureyes_protocol::{Address, MessageId, PrincipalId, Priority, Reason, body::Health};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use vigil::Vigil;
 
-/// Signs of life are told to displays at most this often, in milliseconds.
-const SIGN_OF_LIFE_MS: u64 = 1_000;
 /// How often an agent in mid-turn is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -160,10 +158,22 @@ pub struct RoleActor {
     trouble: Option<foureyes_ports::model::ModelTrouble>,
     /// Whether a request went out since.
     asked_again: bool,
+    /// Whether this conversation was begun because the one before was full, and no turn went well since.
+    begun_anew: bool,
     vigil: Vigil,
     /// Turns of the model that the runtime did not order, while nothing waited.
     idle_turns: u64,
     timer: Option<SpawnHandle>,
+    /// Whether a start is under way.
+    launching: bool,
+    /// Earlier programs that are not gone yet.
+    leaving: usize,
+    /// Whether a program is to be started when they are.
+    wanted: bool,
+    /// The program of the actor's last run, before this one has ended it.
+    orphan: Option<Arc<dyn AgentSession>>,
+    /// Whether the role ends for good.
+    stopping: bool,
 }
 
 impl RoleActor {
@@ -202,19 +212,26 @@ impl RoleActor {
             attempt: 0,
             trouble: None,
             asked_again: false,
+            begun_anew: false,
             vigil: Vigil::default(),
             idle_turns: 0,
             timer: None,
+            launching: false,
+            leaving: 0,
+            wanted: false,
+            orphan: None,
+            stopping: false,
             core,
         }
     }
 
     fn catch_up(&mut self, ctx: &mut Context<Self>) {
-        if self.inbox.catch_up() {
-            self.signal();
-        }
+        let news = self.inbox.catch_up();
         self.tell_expired(ctx);
         self.take_note(ctx);
+        if news {
+            self.signal();
+        }
         self.step(ctx);
     }
 
@@ -238,7 +255,11 @@ impl RoleActor {
 
     /// Expired envelopes are not delivered; their senders are told.
     fn tell_expired(&mut self, ctx: &mut Context<Self>) {
-        for (item, saved) in self.inbox.drop_expired(self.now()) {
+        let expired = self.inbox.drop_expired(self.now());
+        if !expired.is_empty() {
+            self.signal();
+        }
+        for (item, saved) in expired {
             let text = format!("message {} to {} expired before it was read", item.id, self.id);
             let told = foureyes_protocol::body::StatusReport { text };
             if !item.from.is_system() {
@@ -274,57 +295,6 @@ impl RoleActor {
         // A display that misses one signal gets the next.
         self.neighbours.projector.try_send(signal).ok();
     }
-
-    /// What the program does, as far as it tells.
-    fn program_state(&mut self, state: AgentState, ctx: &mut Context<Self>) {
-        self.state = match state {
-            AgentState::Starting => RoleState::Starting,
-            AgentState::Idle => RoleState::Idle,
-            AgentState::Busy => RoleState::Busy,
-            AgentState::WaitingPermission => RoleState::Waiting,
-        };
-        if self.reports_turns() {
-            self.ready = state == AgentState::Idle;
-            match state {
-                AgentState::Busy if !self.turns.in_turn() => self.unordered_turn(),
-                AgentState::Idle if !self.turns.in_turn() => self.vigil.end(),
-                _ => {}
-            }
-        }
-        self.signal();
-        self.step(ctx);
-    }
-
-    fn heard(&mut self, event: AgentEvent, ctx: &mut Context<Self>) {
-        let quiet = self.now().saturating_sub(self.heard_ms);
-        self.heard_ms = self.now();
-        if !matches!(event, AgentEvent::Pong) {
-            self.vigil.heard(self.heard_ms);
-        }
-        match event {
-            AgentEvent::Exited(cause) => self.ended(&cause, ctx),
-            AgentEvent::State(state) => self.program_state(state, ctx),
-            AgentEvent::Started { .. } => self.signal(),
-            // A screen changes many times a second; that it does is told once.
-            AgentEvent::Screen if quiet >= SIGN_OF_LIFE_MS => self.signal(),
-            AgentEvent::Screen => {}
-            AgentEvent::Seen(id) => self.seen(id),
-            AgentEvent::TurnEnded(report) => self.turn_ended(report, ctx),
-            AgentEvent::Asked(ask) => self.asked(ask, ctx),
-            AgentEvent::Tool { call, running, .. } => self.vigil.tool(call, running),
-            AgentEvent::Pong => self.vigil.answered(self.heard_ms),
-            AgentEvent::Unfit(why) => self.unfit(why, ctx),
-            AgentEvent::Conversation(id) => self.launcher.conversed(&self.id, &id),
-            AgentEvent::Forgot(what) => {
-                // What it was told it does not know any more either.
-                (self.resumed, self.introduced) = (false, false);
-                tracing::warn!(role = %self.id, %what, "the agent's conversation is lost");
-            }
-            AgentEvent::ApiTrouble { what, .. } | AgentEvent::Protocol(what) => {
-                tracing::warn!(role = %self.id, %what, "the agent's program reports trouble");
-            }
-        }
-    }
 }
 
 impl Actor for RoleActor {
@@ -337,167 +307,68 @@ impl Actor for RoleActor {
         });
         ctx.add_message_stream(pauses);
         ctx.run_interval(LOOK, |role, ctx| role.look(ctx));
+        if let Some(orphan) = self.orphan.take() {
+            self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
+            self.leave(orphan, Grace::NONE, ctx);
+        }
         self.inbox.catch_up();
+        self.tell_expired(ctx);
         self.take_note(ctx);
         self.signal();
+        if self.state != RoleState::Asleep {
+            return;
+        }
         if !self.launcher.lazy(&self.id) || !self.inbox.is_empty() {
             self.start(ctx);
         }
     }
 
     fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
-        let Some(session) = self.session.take() else { return Running::Stop };
-        let (grace, registry, used) = (self.grace, self.neighbours.registry.clone(), self.used());
+        if std::mem::replace(&mut self.stopping, true) {
+            return Running::Stop;
+        }
+        let (grace, session) = (self.grace, self.session.take());
         let stop = async move {
-            session.stop(grace).await;
-            // The registry is stopped after the roles.
-            if !used.is_empty() && !matches!(registry.send(SayAll(used)).await, Ok(Ok(_))) {
-                tracing::warn!("what a role used at the end was not recorded");
+            if let Some(session) = session {
+                session.stop(grace).await;
             }
         };
-        ctx.spawn(stop.into_actor(self).map(|(), _, ctx| ctx.stop()));
+        // What it used to its end is recorded before the role is gone; the registry is stopped later.
+        let stopped = stop.into_actor(self).then(|(), role, _| {
+            let (used, registry) = (role.used(), role.neighbours.registry.clone());
+            async move {
+                if !used.is_empty() && !matches!(registry.send(SayAll(used)).await, Ok(Ok(_))) {
+                    tracing::warn!("what a role used at the end was not recorded");
+                }
+            }
+            .into_actor(role)
+        });
+        ctx.spawn(stopped.map(|(), _, ctx| ctx.stop()));
         Running::Continue
     }
 }
 
 impl Restartable for RoleActor {
     fn rebuild(&mut self, _: &mut Context<Self>, _: &ActorExit) {
-        if let Some(session) = self.session.take() {
-            // The process belonged to the last run, whose events are gone: it is replaced.
-            session.kill(ExitCause::Requested);
-        }
         let fresh =
             Self::new(self.core.clone(), self.id.clone(), self.launcher.clone(), self.neighbours.clone());
+        // What a person ended, or too many deaths, or a hold, stays so.
+        let state = Some(self.state).filter(|s| matches!(s, RoleState::Stopped | RoleState::Degraded));
         *self = Self {
+            state: state.unwrap_or(fresh.state),
+            hold: self.hold.take(),
             generation: self.generation,
             restarts: self.restarts + 1,
             died: Some((fresh.now(), "its actor was restarted".to_owned())),
+            turns: self.turns.forget(),
             idle_turns: self.idle_turns,
+            // The process belonged to the last run, whose events are gone: it is replaced.
+            orphan: self.session.take().or(self.orphan.take()),
             ..fresh
         };
     }
 }
 crate::supervised!(RoleActor);
-
-impl StreamHandler<Said> for RoleActor {
-    fn handle(&mut self, said: Said, ctx: &mut Context<Self>) {
-        let Said(generation, event) = said;
-        if generation == self.generation {
-            self.heard(event, ctx);
-        }
-    }
-
-    /// A session's events end; the next one's stream is added to the same actor.
-    fn finished(&mut self, _: &mut Context<Self>) {}
-}
-
-impl Handler<PauseChanged> for RoleActor {
-    type Result = ();
-    fn handle(&mut self, _: PauseChanged, ctx: &mut Context<Self>) {
-        self.signal();
-        self.step(ctx);
-    }
-}
-
-impl Handler<Model> for RoleActor {
-    type Result = ();
-    fn handle(&mut self, Model(event): Model, ctx: &mut Context<Self>) {
-        self.model(event, ctx);
-    }
-}
-
-impl Handler<CatchUp> for RoleActor {
-    type Result = ();
-    fn handle(&mut self, _: CatchUp, ctx: &mut Context<Self>) {
-        self.catch_up(ctx);
-    }
-}
-
-impl Handler<Launched> for RoleActor {
-    type Result = ();
-    fn handle(&mut self, Launched(generation, result): Launched, ctx: &mut Context<Self>) {
-        match result {
-            Ok(started) if generation == self.generation => self.launched(started, ctx),
-            Ok(started) => started.session.kill(ExitCause::Requested),
-            Err(why) if generation == self.generation => self.ended(&ExitCause::SpawnFailed(why), ctx),
-            Err(why) => tracing::debug!(role = %self.id, %why, "a start that nobody waits for failed"),
-        }
-    }
-}
-
-impl Handler<ReadInbox> for RoleActor {
-    type Result = MessageResult<ReadInbox>;
-    fn handle(&mut self, read: ReadInbox, _: &mut Context<Self>) -> Self::Result {
-        self.inbox.catch_up();
-        MessageResult(self.inbox.items(read.0))
-    }
-}
-
-impl Handler<Acknowledge> for RoleActor {
-    type Result = ResponseActFuture<Self, Result<(), Reason>>;
-    fn handle(&mut self, ack: Acknowledge, _: &mut Context<Self>) -> Self::Result {
-        if !self.inbox.knows(ack.0) {
-            let reason =
-                Reason::new(Code::NotAsked, format!("message {} is not in the inbox of {}", ack.0, self.id));
-            return Box::pin(fut::ready(Err(reason)));
-        }
-        let saved = self.inbox.acknowledge(ack.0);
-        if self.inbox.is_empty() && self.state == RoleState::Busy && !self.reports_turns() {
-            self.state = RoleState::Idle;
-        }
-        self.suspect = None;
-        self.turns.acted();
-        self.acted();
-        self.signal();
-        Box::pin(saved.into_actor(self).map(|result, _, _| {
-            result.map_err(|e| Reason::new(Code::Broken, format!("the acknowledgement was not kept: {e}")))
-        }))
-    }
-}
-
-impl Handler<GetSession> for RoleActor {
-    type Result = MessageResult<GetSession>;
-    fn handle(&mut self, _: GetSession, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.session.clone().map(SessionHandle))
-    }
-}
-
-impl Handler<Control> for RoleActor {
-    type Result = ();
-    fn handle(&mut self, control: Control, ctx: &mut Context<Self>) {
-        let session = self.session.take();
-        // Nothing that the old process or start says counts any more.
-        self.generation += 1;
-        self.cut_short();
-        self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
-        self.state = RoleState::Stopped;
-        if control == Control::Restart {
-            let s = &self.core.facts.config.supervision.intensity;
-            self.budget = IntensityWindow::new(Intensity::new(s.restarts, s.within.0));
-            self.died = Some((self.now(), "restarted by the user".to_owned()));
-            self.state = RoleState::Restarting;
-            (self.hold, self.attempt) = (None, 0);
-            self.turns.begin_anew();
-            self.core.meter.resume();
-        }
-        // A paused role's work goes to its family, as that of a degraded one.
-        let available = control == Control::Restart;
-        self.neighbours.gatekeeper.try_send(Availability { role: self.id.clone(), available }).ok();
-        self.signal();
-        let (grace, generation) = (self.grace, self.generation);
-        let stop = async move {
-            if let Some(session) = session {
-                session.stop(grace).await;
-            }
-        };
-        // Never two programs of one role at once: the new one starts when the old one has ended.
-        ctx.spawn(stop.into_actor(self).map(move |(), role, ctx| {
-            if role.state == RoleState::Restarting && role.generation == generation {
-                role.start(ctx);
-            }
-        }));
-    }
-}
 
 /// Calls whose end is not told yet.
 type Calls = BTreeSet<String>;

@@ -4,7 +4,7 @@ use super::{Launched, Order, RoleActor, Said, Started};
 use crate::services::{gatekeeper::Availability, locks::HolderDied};
 use actix::prelude::*;
 use foureyes_ports::{
-    backend::{AgentSession, ExitCause},
+    backend::{AgentSession, ExitCause, Grace},
     governance::Draft,
     text::clean_text,
     view::RoleState,
@@ -16,7 +16,16 @@ use foureyes_protocol::{
 use std::{sync::Arc, time::Duration};
 
 impl RoleActor {
+    /// Starts a program, as soon as the one before is gone: never two of one role at once.
     pub(super) fn start(&mut self, ctx: &mut Context<Self>) {
+        if self.stopping {
+            return;
+        }
+        if self.launching || self.leaving > 0 {
+            (self.wanted, self.state) = (true, RoleState::Restarting);
+            return self.signal();
+        }
+        (self.wanted, self.launching) = (false, true);
         self.generation += 1;
         self.state = RoleState::Starting;
         self.signal();
@@ -29,7 +38,54 @@ impl RoleActor {
         );
     }
 
-    pub(super) fn launched(&mut self, started: Started, ctx: &mut Context<Self>) {
+    /// A start is over, as it was ordered or not.
+    pub(super) fn start_ended(
+        &mut self,
+        generation: u64,
+        result: Result<Started, String>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.launching = false;
+        match result {
+            Ok(started) if generation == self.generation => self.launched(started, ctx),
+            Ok(started) => self.leave(Arc::from(started.session), Grace::NONE, ctx),
+            Err(why) if generation == self.generation => self.ended(&ExitCause::SpawnFailed(why), ctx),
+            Err(why) => {
+                tracing::debug!(role = %self.id, %why, "a start that nobody waits for failed");
+                self.start_if_wanted(ctx);
+            }
+        }
+    }
+
+    /// Ends a program that is not the role's any more; until it is gone no other one is started.
+    pub(super) fn leave(&mut self, session: Arc<dyn AgentSession>, grace: Grace, ctx: &mut Context<Self>) {
+        self.leaving += 1;
+        let stop = async move { session.stop(grace).await };
+        ctx.spawn(stop.into_actor(self).map(|_, role, ctx| {
+            role.leaving -= 1;
+            role.start_if_wanted(ctx);
+        }));
+    }
+
+    fn start_if_wanted(&mut self, ctx: &mut Context<Self>) {
+        if self.wanted && self.leaving == 0 && !self.launching {
+            self.start(ctx);
+        }
+    }
+
+    /// Gives the role's program up: what it, or a start that is under way, still says counts no more.
+    pub(super) fn dismiss(&mut self, ctx: &mut Context<Self>) {
+        self.generation += 1;
+        self.wanted = false;
+        self.cut_short();
+        self.record_used(ctx);
+        self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
+        if let Some(session) = self.session.take() {
+            self.leave(session, self.grace, ctx);
+        }
+    }
+
+    fn launched(&mut self, started: Started, ctx: &mut Context<Self>) {
         let session: Arc<dyn AgentSession> = Arc::from(started.session);
         let generation = self.generation;
         if let Some(events) = session.events() {
@@ -68,10 +124,7 @@ impl RoleActor {
         let told = self.outgoing.is_some() || self.woken.is_some();
         let last = self.session.take().map(|s| last_words(&s.transcript(8))).unwrap_or_default();
         self.cut_short();
-        let used = self.used();
-        if !used.is_empty() {
-            self.record(used, ctx);
-        }
+        self.record_used(ctx);
         self.neighbours.locks.try_send(HolderDied(self.id.clone())).ok();
         if !cause.wants_restart() {
             self.state = RoleState::Stopped;
@@ -96,8 +149,9 @@ impl RoleActor {
         if delay == 0 {
             return self.start(ctx);
         }
-        ctx.run_later(Duration::from_millis(delay), |role, ctx| {
-            if role.state == RoleState::Restarting {
+        let generation = self.generation;
+        ctx.run_later(Duration::from_millis(delay), move |role, ctx| {
+            if role.state == RoleState::Restarting && role.generation == generation {
                 role.start(ctx);
             }
         });
@@ -161,25 +215,11 @@ impl RoleActor {
 
     /// Ends the conversation and begins a new one, in a new program, told from the ledger.
     pub(super) fn begin_anew(&mut self, ctx: &mut Context<Self>) {
-        self.afresh = true;
+        (self.afresh, self.begun_anew) = (true, true);
         self.health("restarting", "its conversation was full: a new one begins".to_owned(), ctx);
         self.died = Some((self.now(), "the conversation was full".to_owned()));
-        let session = self.session.take();
-        self.generation += 1;
-        self.cut_short();
-        self.state = RoleState::Restarting;
-        self.signal();
-        let (grace, generation) = (self.grace, self.generation);
-        let stop = async move {
-            if let Some(session) = session {
-                session.stop(grace).await;
-            }
-        };
-        ctx.spawn(stop.into_actor(self).map(move |(), role, ctx| {
-            if role.state == RoleState::Restarting && role.generation == generation {
-                role.start(ctx);
-            }
-        }));
+        self.dismiss(ctx);
+        self.start(ctx);
     }
 
     /// Forgets what belonged to a program that is gone.

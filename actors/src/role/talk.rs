@@ -3,13 +3,13 @@
 use super::{Hold, RoleActor, wording};
 use actix::prelude::*;
 use foureyes_policies::{
+    costs::{Line, Sum},
     features::Features,
     turns::{Facts, LEAVE_OFF_MS, LOOK_AGAIN_MS, Next, Why},
 };
 use foureyes_ports::{
     backend::{Ask, DeliverError, ExitCause, Prompt, PromptId, TurnEnd, TurnReport, Written},
-    governance::Draft,
-    model::ModelWatch,
+    governance::{Draft, InboxItem},
     view::{DeliveryView, RoleState},
 };
 use foureyes_protocol::{Address, Body, Family, MessageId, Priority, Risk, body::ModelUsed};
@@ -42,9 +42,11 @@ impl RoleActor {
         }
         let facts = self.facts();
         match self.turns.next(&facts) {
-            Next::Prompt(why) => self.prompt(why, &facts, ctx),
+            Next::Prompt(why) => self.prompt_within_budget(why, &facts, ctx),
             Next::Interrupt => self.stop_turn(ctx),
-            Next::End => self.kill(ExitCause::Hung),
+            Next::End if self.vigil.is_on() => self.kill(ExitCause::Hung),
+            // The prompt is not on its way yet, and will be held back.
+            Next::End => {}
             Next::GiveUp => self.give_up(ctx),
             Next::At(at) => self.at(at, ctx),
             Next::Rest => {}
@@ -95,16 +97,15 @@ impl RoleActor {
         if !self.launcher.has_model(&self.id) {
             return;
         }
-        let notes: Vec<_> = self.inbox.items(usize::MAX).into_iter().filter(|i| informs(&i.body)).collect();
-        for item in &notes {
-            if matches!(item.body, Body::Freeze(_)) && self.frozen().is_some() {
-                self.stop_turn(ctx);
+        for item in self.inbox.items(usize::MAX) {
+            if !informs(&item.body) {
+                continue;
             }
             let saved = self.inbox.acknowledge(item.id);
             self.settle(saved, ctx);
         }
-        if !notes.is_empty() {
-            self.signal();
+        if self.frozen().is_some() {
+            self.stop_turn(ctx);
         }
     }
 
@@ -136,21 +137,34 @@ impl RoleActor {
         self.signal();
         let (id, urgent) = (self.new_prompt_id(), self.inbox.newest_urgent().is_some());
         let text = wording::wake(self.inbox.len());
+        let generation = self.generation;
         let deliver = async move { session.deliver(Prompt { id, text, urgent }).await }.into_actor(self).map(
-            |result, role, _| {
-                if let Err(error) = result {
-                    tracing::warn!(role = %role.id, %error, "a wake was not written");
-                    role.woken = None;
+            move |result, role, ctx| {
+                let Some(error) = result.err().filter(|_| role.generation == generation) else { return };
+                tracing::warn!(role = %role.id, %error, "a wake was not written");
+                role.woken = None;
+                if matches!(error, DeliverError::NotReady(_)) {
+                    role.at(role.now() + LOOK_AGAIN_MS, ctx);
                 }
             },
         );
         ctx.spawn(deliver);
     }
 
-    fn prompt(&mut self, why: Why, facts: &Facts, ctx: &mut Context<Self>) {
+    /// No turn begins for which there is no money: the model would refuse it.
+    fn prompt_within_budget(&mut self, why: Why, facts: &Facts, ctx: &mut Context<Self>) {
         let items = self.inbox.items(wording::LISTED);
         let feature = items.iter().find_map(|i| i.feature.clone());
-        self.core.meter.works_on(&self.id, feature);
+        if let Some((budget, reason)) = self.core.meter.exhausted(&self.id, feature.as_ref()) {
+            return self.hold_for_budget(budget, reason.text, ctx);
+        }
+        let features = self.features();
+        let work = feature.map(|id| (features.gate_of(&id), id)).map(|(gate, id)| (id, gate));
+        self.core.meter.works_on(&self.id, work);
+        self.prompt(why, &items, facts, ctx);
+    }
+
+    fn prompt(&mut self, why: Why, items: &[InboxItem], facts: &Facts, ctx: &mut Context<Self>) {
         let first = !self.introduced;
         // That it was seen was told by a program that may have died before it wrote that down. Only a
         // conversation that goes on is told the same again.
@@ -158,7 +172,7 @@ impl RoleActor {
         let restarted = (first && self.resumed).then(|| "the runtime was started again".to_owned());
         let text = wording::prompt(&wording::Occasion {
             why,
-            items: &items,
+            items,
             waiting: facts.waiting,
             interrupted_by: self.died.as_ref().map(|(_, cause)| cause.clone()).or(restarted),
             new_conversation: first && !self.resumed,
@@ -212,12 +226,7 @@ impl RoleActor {
         (self.state, self.ready, self.outgoing) = (RoleState::Idle, ready, None);
     }
 
-    fn delivered(
-        &mut self,
-        result: Result<Written, DeliverError>,
-        prompt: Prompt,
-        ctx: &mut Context<Self>,
-    ) {
+    fn delivered(&mut self, result: Result<Written, DeliverError>, prompt: Prompt, ctx: &mut Context<Self>) {
         let now = self.now();
         if let Err(error) = &result {
             tracing::info!(role = %self.id, %error, "a prompt was not written");
@@ -334,26 +343,28 @@ impl RoleActor {
         self.ready = true;
         self.state = RoleState::Idle;
         self.vigil.end();
-        let used = self.used();
-        if !used.is_empty() {
-            self.record(used, ctx);
-        }
+        self.record_used(ctx);
         self.turns.ended(report.end == TurnEnd::Done, now, self.core.facts.config.agents.remind.0);
         self.after_turn(report.end, ctx);
         self.signal();
         self.step(ctx);
     }
 
+    pub(super) fn record_used(&self, ctx: &mut Context<Self>) {
+        // A role that ends waits for this record itself, or the registry would not take it any more.
+        let used = if self.stopping { Vec::new() } else { self.used() };
+        if !used.is_empty() {
+            self.record(used, ctx);
+        }
+    }
+
     /// What the proxy counted since the last record, as records.
     pub(super) fn used(&self) -> Vec<Draft> {
-        let (feature, sums) = self.core.meter.take(&self.id);
-        let gate =
-            feature.as_ref().and_then(|id| self.neighbours.features.get(&self.core.journal).gate_of(id));
-        let draft = |(model, sum): (String, foureyes_policies::costs::Sum)| {
+        let draft = |(line, sum): (Line, Sum)| {
             let body = ModelUsed {
-                role: self.id.clone(),
-                gate,
-                model,
+                role: line.role,
+                gate: line.gate,
+                model: line.model,
                 requests: sum.requests,
                 input_tokens: sum.input,
                 output_tokens: sum.output,
@@ -362,17 +373,12 @@ impl RoleActor {
                 microusd: (sum.unpriced == 0).then_some(sum.microusd),
             };
             let draft = Draft { priority: Priority::Low, ..Draft::new(Address::system(), body) };
-            Draft { feature: feature.clone(), ..draft }
+            Draft { feature: line.feature, ..draft }
         };
-        sums.into_iter().map(draft).collect()
+        self.core.meter.take(&self.id).into_iter().map(draft).collect()
     }
 
     fn features(&self) -> std::sync::Arc<Features> {
         self.neighbours.features.get(&self.core.journal)
-    }
-
-    /// Whether the role may use its model now, apart from pauses of its own.
-    pub(super) fn refused(&self) -> Option<foureyes_protocol::Reason> {
-        self.core.meter.admit(&self.id).err()
     }
 }

@@ -3,12 +3,15 @@
 use super::{Hold, RoleActor};
 use crate::meter::Pause;
 use actix::prelude::*;
-use foureyes_policies::remedy::{Remedy, SHORT_LIMIT_MS, remedy, words};
+use foureyes_policies::{
+    costs::Budget,
+    remedy::{Remedy, SHORT_LIMIT_MS, believed, jittered, remedy, words},
+};
 use foureyes_ports::{
     backend::TurnEnd,
     model::{ModelEvent, ModelTrouble},
 };
-use foureyes_protocol::{Code, Risk};
+use foureyes_protocol::Risk;
 
 impl RoleActor {
     /// What the proxy saw.
@@ -25,8 +28,12 @@ impl RoleActor {
                 self.vigil.request_ended();
                 // What failed before was asked again, and went well.
                 self.trouble.take_if(|_| self.asked_again);
-                if self.refused().is_some_and(|r| r.code == Code::Budget) {
+                if self.core.meter.exhausted_now(&self.id).is_some() {
                     self.stop_turn(ctx);
+                }
+                // Used after the end of a turn: no other end may come for long.
+                if !self.turns.in_turn() {
+                    self.record_used(ctx);
                 }
             }
             ModelEvent::Trouble(trouble) => {
@@ -56,21 +63,22 @@ impl RoleActor {
     /// How a turn ended decides what holds the role back.
     pub(super) fn after_turn(&mut self, end: TurnEnd, ctx: &mut Context<Self>) {
         let seen = self.trouble.take();
-        if let Some(reason) = self.refused() {
-            if reason.code == Code::Budget {
-                self.hold(reason.text, ctx);
-            }
+        if end == TurnEnd::Done {
+            (self.attempt, self.begun_anew) = (0, false);
+        }
+        if let Some((budget, reason)) = self.core.meter.exhausted_now(&self.id) {
+            return self.hold_for_budget(budget, reason.text, ctx);
+        }
+        // While the account pauses, everything fails for that reason.
+        if self.core.meter.paused().is_some() {
             return;
         }
-        let trouble = match end {
-            TurnEnd::Done => {
-                self.attempt = 0;
-                return;
-            }
-            TurnEnd::Interrupted => return,
-            // What the proxy saw is believed before what the program says.
-            TurnEnd::Failed(told) => seen.unwrap_or(told),
-            TurnEnd::GaveUp(why) => seen.unwrap_or(ModelTrouble::Refused(0, why)),
+        let trouble = match (end, seen) {
+            (TurnEnd::Done, _) | (TurnEnd::Interrupted, None) => return,
+            // It was interrupted while it waited for a model that could not be had.
+            (TurnEnd::Interrupted, Some(seen)) => seen,
+            (TurnEnd::Failed(told), seen) => believed(seen, told),
+            (TurnEnd::GaveUp(why), seen) => believed(seen, ModelTrouble::Refused(0, why)),
         };
         self.attempt += 1;
         self.apply(&trouble, ctx);
@@ -80,15 +88,14 @@ impl RoleActor {
         let now = self.now();
         match remedy(trouble, self.attempt, now) {
             Remedy::Wait(ms) => {
-                let jitter: f64 = rand::random();
-                let ms = (ms as f64 * (0.5 + jitter)) as u64;
+                let ms = jittered(ms, rand::random());
                 let why = format!("{}; again in {} s", words(trouble), ms.div_ceil(1_000));
                 self.health("waiting", why.clone(), ctx);
                 self.hold = Some(Hold { until_ms: now + ms, why });
             }
             Remedy::PauseAccount { until_ms } => self.pause_account(until_ms, words(trouble), ctx),
             Remedy::StopAccount { why } => self.stop_account(&why, ctx),
-            Remedy::NewConversation if self.attempt > 1 => {
+            Remedy::NewConversation if self.begun_anew => {
                 self.hold("a new conversation was too long as well".to_owned(), ctx);
             }
             Remedy::NewConversation => self.begin_anew(ctx),
@@ -102,6 +109,17 @@ impl RoleActor {
         self.alert(Risk::High, "role-held", text, ctx);
         self.health("held", why.clone(), ctx);
         self.hold = Some(Hold { until_ms: u64::MAX, why });
+        self.signal();
+    }
+
+    /// As [`Self::hold`]; a budget that is others' too is told of once.
+    pub(super) fn hold_for_budget(&mut self, budget: Budget, why: String, ctx: &mut Context<Self>) {
+        if self.core.meter.tell_spent(budget) {
+            return self.hold(why, ctx);
+        }
+        self.health("held", why.clone(), ctx);
+        self.hold = Some(Hold { until_ms: u64::MAX, why });
+        self.signal();
     }
 
     fn pause_account(&self, until_ms: u64, why: String, ctx: &mut Context<Self>) {

@@ -59,7 +59,8 @@ impl Vigil {
 
     /// The program waits for an answer of the runtime, or has it.
     pub(super) fn question(&mut self, open: bool) {
-        self.questions = if open { self.questions.saturating_add(1) } else { self.questions.saturating_sub(1) };
+        self.questions =
+            if open { self.questions.saturating_add(1) } else { self.questions.saturating_sub(1) };
     }
 
     pub(super) fn tool(&mut self, call: String, running: bool) {

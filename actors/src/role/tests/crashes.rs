@@ -65,7 +65,7 @@ async fn a_loop_of_crashes_backs_off_and_ends_in_degradation() {
     }
     assert!(pauses[0] < 100, "the first time at once: {pauses:?}");
     assert!(pauses[4] > 3 * pauses[1] && pauses[4] < 40 * SECOND, "{pauses:?}");
-    w.pass(2 * HOUR).await;
+    w.pass(30 * MINUTE).await;
     assert_eq!(w.role(&dev()).await.state, RoleState::Degraded);
     assert_eq!(w.sessions(&dev()).len(), 6);
     assert_eq!(w.alerts_of("role-degraded").len(), 1);
@@ -80,14 +80,14 @@ async fn what_is_not_fit_is_not_started_again() {
     w.tell(&dev(), "one").await;
     let program = w.program(&dev()).await;
     program.emit(AgentEvent::Unfit("another model".to_owned()));
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert_eq!(program.told_to_end(), Some(ExitCause::Unfit("another model".to_owned())));
     assert_eq!((w.sessions(&dev()).len(), program.prompts().len()), (1, 0));
     assert_eq!(w.role(&dev()).await.state, RoleState::Stopped);
     let alerts = w.alerts_of("role-unfit");
     assert!(alerts.len() == 1 && alerts[0].contains("another model"), "{alerts:?}");
     w.tell(&dev(), "two").await;
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert_eq!(w.sessions(&dev()).len(), 1, "only a person brings it back");
     w.control(&dev(), Control::Restart).await;
     take(&w.ready(&dev(), 1).await, 0).await;
@@ -112,7 +112,7 @@ async fn starts_that_fail_poison_no_message_and_end_in_degradation() {
     w.launcher.starts(Start::Fails);
     w.tell(&dev(), "innocent").await;
     w.until("it is degraded", |w| w.alerts_of("role-degraded").len() == 1).await;
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert_eq!(w.launcher.orders(&dev()).len(), 6);
     assert_eq!(w.alerts_of("dead-letter"), Vec::<String>::new());
     assert_eq!(w.core.inbox(&dev(), 9).await.len(), 1);
@@ -147,7 +147,7 @@ async fn a_message_at_which_three_programs_died_goes_to_the_dead_letters() {
     assert_eq!(w.bodies(|b| if let Body::DeadLetter(d) = b { Some(d.message) } else { None }), [poison]);
     assert!(w.core.inbox(&dev(), 9).await.is_empty());
     let program = w.ready(&dev(), 3).await;
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert_eq!(program.prompts(), []);
 }
 

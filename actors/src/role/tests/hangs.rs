@@ -102,7 +102,7 @@ async fn silence_counts_from_the_beginning_of_the_turn() {
     let w = World::with(|_, launcher| launcher.eager(&dev())).await;
     let program = w.ready(&dev(), 0).await;
     program.set_ping(Ping::Unsupported);
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     w.tell(&dev(), "one").await;
     take(&program, 0).await;
     w.pass(25 * SECOND).await;

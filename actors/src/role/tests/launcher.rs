@@ -28,6 +28,8 @@ pub(super) enum Start {
     Fails,
     /// It takes until [`FakeLauncher::go_on`] is called.
     Late,
+    /// As `Late`, and then it cannot be started.
+    LateFailure,
 }
 
 struct State {
@@ -151,6 +153,10 @@ impl Launcher for FakeLauncher {
         match how {
             Start::Fails => return Err("no such program".to_owned()),
             Start::Late => self.go_on.notified().await,
+            Start::LateFailure => {
+                self.go_on.notified().await;
+                return Err("no such program".to_owned());
+            }
             Start::New | Start::Resumed => {}
         }
         let start = AgentStart {

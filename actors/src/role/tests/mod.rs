@@ -34,8 +34,8 @@ use foureyes_ports::{
     view::{RoleState, RoleView, View},
 };
 use foureyes_protocol::{
-    Body, Family, FeatureId, MessageId, PrincipalId, Priority, RunId,
-    body::{Alert, Health, ModelUsed, StatusReport},
+    Address, Body, CommitId, Digest, Family, FeatureId, MessageId, PrincipalId, Priority, RunId,
+    body::{Alert, Delivered, FeatureRequested, Freeze, Health, Merged, ModelUsed, StatusReport, Unfreeze},
 };
 use launcher::{FakeLauncher, Start};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -139,7 +139,7 @@ impl World {
         let deadline = self.now() + 2 * HOUR;
         while !condition(self) {
             assert!(self.now() < deadline, "waited in vain until {what}; {}", self.shown());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         settle().await;
     }
@@ -257,9 +257,30 @@ impl World {
         used.collect()
     }
 
-    /// How often a role's program was told something, all its programs together.
-    fn prompts(&self, role: &PrincipalId) -> usize {
-        self.sessions(role).iter().map(|s| s.prompts().len()).sum()
+    /// Requests and money of a role by the records.
+    fn sum(&self, role: &PrincipalId) -> (u64, u64) {
+        let used = self.used_records().into_iter().filter(|(_, used)| used.role == *role);
+        used.fold((0, 0), |sum, (_, u)| (sum.0 + u.requests, sum.1 + u.microusd.unwrap_or(0)))
+    }
+
+    /// The programs of a role, when there are so many.
+    async fn sessions_after(&self, role: &PrincipalId, count: usize) -> Vec<FakeSession> {
+        self.until("the programs are started", |w| w.sessions(role).len() >= count).await;
+        self.sessions(role)
+    }
+
+    /// Something landed, and everybody is told.
+    async fn merged(&self) {
+        let commit = |byte: char| CommitId::new(&byte.to_string().repeat(40)).unwrap();
+        let merged = Merged {
+            main: commit('a'),
+            commit: commit('b'),
+            content: Digest([0; 32]),
+            paths: Vec::new(),
+            signers: Vec::new(),
+        };
+        self.say(Draft::new(Address::All, merged)).await;
+        self.say(Draft::new(Address::All, Delivered { commit: commit('b'), to: "main".to_owned() })).await;
     }
 }
 

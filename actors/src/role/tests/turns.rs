@@ -6,7 +6,7 @@ use super::*;
 async fn no_turn_while_nothing_waits() {
     let w = World::with(|_, launcher| launcher.eager(&dev())).await;
     let program = w.ready(&dev(), 0).await;
-    w.pass(2 * HOUR).await;
+    w.pass(30 * MINUTE).await;
     assert_eq!(program.prompts(), []);
     assert_eq!((w.view().idle_turns, w.role(&dev()).await.turns), (0, 0));
     assert_eq!(program.pings(), 0, "an agent that waits is not asked for signs of life");
@@ -15,7 +15,7 @@ async fn no_turn_while_nothing_waits() {
 #[actix::test]
 async fn a_program_is_started_by_its_first_envelope_and_told_once() {
     let w = World::new().await;
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert!(w.sessions(&dev()).is_empty(), "it sleeps until something waits");
     w.tell(&dev(), "one").await;
     w.tell(&dev(), "two").await;
@@ -24,7 +24,7 @@ async fn a_program_is_started_by_its_first_envelope_and_told_once() {
     assert!(prompt.text.contains("2 envelopes wait"), "{}", prompt.text);
     w.acknowledge_all(&dev()).await;
     end(&program, TurnEnd::Done).await;
-    w.pass(2 * HOUR).await;
+    w.pass(30 * MINUTE).await;
     assert_eq!(program.prompts().len(), 1);
     assert_eq!((w.role(&dev()).await.turns, w.view().idle_turns), (1, 0));
     assert_eq!(w.launcher.refreshed(), 1);
@@ -89,7 +89,7 @@ async fn a_turn_that_nobody_ordered_is_counted() {
     program.state(AgentState::Busy);
     w.pass(SECOND).await;
     end(&program, TurnEnd::Done).await;
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert_eq!((w.role(&dev()).await.turns, w.view().idle_turns), (1, 1));
     w.tell(&dev(), "one").await;
     take(&program, 0).await;
@@ -111,7 +111,7 @@ async fn who_leaves_envelopes_is_reminded_with_growing_pauses_and_then_a_person_
     assert_eq!(pauses, [300, 600, 1200]);
     assert_eq!(w.alerts(), []);
     end(&program, TurnEnd::Done).await;
-    w.pass(3 * HOUR).await;
+    w.pass(HOUR).await;
     assert_eq!(w.alerts_of("role-does-not-act").len(), 1, "{:?}", w.alerts());
     assert_eq!(program.prompts().len(), 4);
     // Something new is told as ever, and reminders begin anew.
@@ -182,6 +182,6 @@ async fn what_expired_is_not_told_any_more() {
     w.pass(2 * MINUTE).await;
     w.launcher.go_on();
     let program = w.ready(&dev(), 0).await;
-    w.pass(HOUR).await;
+    w.pass(20 * MINUTE).await;
     assert_eq!(program.prompts(), []);
 }
