@@ -49,6 +49,11 @@ pub trait ChannelHandlers: Send + Sync {
         foureyes_ports::hook::deny(event, "this runtime answers no hooks of this role's program")
     }
 
+    /// The role's program has asked for the list of the runtime's tools over its socket.
+    fn tools_listed(&self, role: &PrincipalId) {
+        let _ = role;
+    }
+
     /// Serves HTTP; `head` is what was read of the stream already. Without an implementation:
     /// answers 503.
     async fn http(&self, role: &PrincipalId, head: &[u8], stream: UnixStream) {
@@ -150,7 +155,7 @@ async fn connection(channel: Arc<Channel>, handlers: Arc<dyn ChannelHandlers>, m
     }
     let role = &channel.role;
     match Service::of(&head) {
-        Service::Mcp => mcp::serve(channel, stream).await,
+        Service::Mcp => mcp::serve(channel, handlers, stream).await,
         Service::Git(line) => handlers.git(role, line, stream).await,
         Service::Sign(line) => handlers.sign(role, line, stream).await,
         Service::Hook(event) => hook::serve(&channel, handlers.as_ref(), event, stream).await,

@@ -189,7 +189,7 @@ impl Governance for FakeGovernance {
 }
 
 /// Handlers that say who was handed what.
-struct Echo;
+pub(crate) struct Echo;
 
 async fn echo(what: String, stream: tokio::net::UnixStream) {
     let mut stream = stream.into_std().unwrap();

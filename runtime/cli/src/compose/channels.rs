@@ -327,6 +327,10 @@ impl ChannelHandlers for Channels {
         }
     }
 
+    fn tools_listed(&self, role: &PrincipalId) {
+        self.terminals.connected(role);
+    }
+
     async fn hook(&self, role: &PrincipalId, event: &str, payload: Value) -> Value {
         self.terminals.hook(role, event, &payload);
         let facts = &self.core.context().facts;

@@ -16,7 +16,7 @@ use foureyes_actors::{
 use foureyes_config::sections::roster::{Backend, ClaudeMode};
 use foureyes_gateway::Gateway;
 use foureyes_ports::{
-    backend::{AgentBackend, AgentStart, Ask, PromptId, Size, Transport},
+    backend::{AgentBackend, AgentStart, Ask, Grace, PromptId, Size, Transport},
     sandbox::{Limits, Purpose, Sandbox, SandboxSpec},
     vcs::CloneSpec,
 };
@@ -99,7 +99,7 @@ impl SandboxLauncher {
         let roles = state.clone();
         let terminal = ClaudeTerminalBackend::new(
             spawner.clone(),
-            ClaudeTerminalOptions { scrollback, ..ClaudeTerminalOptions::default() },
+            ClaudeTerminalOptions { scrollback, waits_for_tools: true, ..ClaudeTerminalOptions::default() },
             move |role| roles.role_home(role).join(CLAUDE_DIR),
         );
         Self(Arc::new(Inner {
@@ -267,7 +267,8 @@ impl Launcher for SandboxLauncher {
         match finished.await.map_err(|e| e.to_string())? {
             Ok(()) => Ok(Started { session, resumed }),
             Err(error) => {
-                session.kill(foureyes_ports::backend::ExitCause::Requested);
+                // Gone before the next one may start.
+                session.stop(Grace::NONE).await;
                 Err(error.to_string())
             }
         }

@@ -143,9 +143,10 @@ pub trait AgentSession: Send + Sync {
         false
     }
 
-    /// A person takes the program's terminal, or gives it back. While it is held,
-    /// [`AgentSession::deliver`] answers `NotReady`; a line that is left half typed is dropped before
-    /// the next prompt. Without effect where there is no terminal.
+    /// A person takes the program, or gives it back ([`AgentSession::taken_over`]). While its
+    /// terminal is held, [`AgentSession::deliver`] answers `NotReady`, and a line that is left half
+    /// typed is dropped before the next prompt; without a terminal, what the person says is delivered
+    /// as a prompt.
     fn hold(&self, held: bool) {
         let _ = held;
     }

@@ -23,7 +23,10 @@ use foureyes_ports::{
 use std::{
     io,
     os::fd::OwnedFd,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -134,6 +137,7 @@ struct PipeSession {
     input: SharedInput,
     protocol: Arc<Mutex<Box<dyn LineProtocol>>>,
     events: Mutex<Option<AgentEvents>>,
+    held: AtomicBool,
 }
 
 impl PipeSession {
@@ -165,7 +169,7 @@ impl PipeSession {
         let out = tokio::spawn(listener.listen(stdout));
         let err = tokio::spawn(show_errors(stderr, Arc::clone(&protocol), Arc::clone(&screen)));
         let life = Life::watch(child, facts, last_words([out, err]));
-        Ok(Self { life, screen, input, protocol, events: Mutex::new(Some(events)) })
+        Ok(Self { life, screen, input, protocol, events: Mutex::new(Some(events)), held: AtomicBool::new(false) })
     }
 
     async fn write(&self, line: String) -> Result<usize, DeliverError> {
@@ -303,6 +307,15 @@ impl AgentSession for PipeSession {
 
     fn reports_turns(&self) -> bool {
         lock(&self.protocol).reports_turns()
+    }
+
+    fn taken_over(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// What a person says comes as a prompt, too, so it is the runtime that holds back its own.
+    fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
     }
 
     async fn ping(&self) -> Result<(), DeliverError> {

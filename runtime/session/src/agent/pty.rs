@@ -154,6 +154,10 @@ impl AgentSession for PtySession {
         true
     }
 
+    fn taken_over(&self) -> bool {
+        self.running.held.load(Ordering::SeqCst)
+    }
+
     fn hold(&self, held: bool) {
         self.running.held.store(held, Ordering::SeqCst);
     }

@@ -27,6 +27,9 @@ pub struct ClaudeTerminalOptions {
     pub return_delay: Duration,
     /// A program that reads nothing, or does not leave off its turn, for so long is stalled.
     pub patience: Duration,
+    /// Whether the program counts as started only when the runtime's tools reached it
+    /// ([`ClaudeTerminalBackend::connected`]): it takes prompts before, and its model then has none.
+    pub waits_for_tools: bool,
 }
 
 impl Default for ClaudeTerminalOptions {
@@ -35,6 +38,7 @@ impl Default for ClaudeTerminalOptions {
             scrollback: DEFAULT_SCROLLBACK,
             return_delay: Duration::from_millis(300),
             patience: Duration::from_secs(5),
+            waits_for_tools: false,
         }
     }
 }
@@ -75,6 +79,14 @@ impl ClaudeTerminalBackend {
         }
     }
 
+    /// Tells the running session of a role that its program has listed the runtime's tools.
+    pub fn connected(&self, role: &PrincipalId) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(role).cloned();
+        if let Some(shared) = running.and_then(|shared| shared.upgrade()) {
+            shared.connected();
+        }
+    }
+
     fn register(&self, role: &PrincipalId, shared: &Arc<Shared>) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.insert(role.clone(), Arc::downgrade(shared));
@@ -91,7 +103,11 @@ impl AgentBackend for ClaudeTerminalBackend {
         if start.transport != Transport::Pty {
             return Err(BackendError::Transport(start.transport));
         }
-        let (shared, events) = Shared::new((self.config_dir)(&start.role), start.session.id);
+        let (shared, events) = Shared::new(
+            (self.config_dir)(&start.role),
+            start.session.id,
+            !self.options.waits_for_tools,
+        );
         let facts = mpsc::channel(64);
         let last = {
             let (shared, to) = (Arc::clone(&shared), facts.0.clone());

@@ -225,6 +225,10 @@ impl AgentSession for ClaudeTerminalSession {
         true
     }
 
+    fn taken_over(&self) -> bool {
+        self.running.held.load(Ordering::SeqCst)
+    }
+
     fn hold(&self, held: bool) {
         self.running.held.store(held, Ordering::SeqCst);
         if !held && self.shared.keyboard().let_go() {

@@ -34,6 +34,8 @@ pub(super) struct Shared {
     outbox: Mutex<Option<mpsc::Sender<AgentEvent>>>,
     /// Grows with each sign of life.
     alive: watch::Sender<u64>,
+    /// Whether the program has the runtime's tools.
+    tools: watch::Sender<bool>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -43,7 +45,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// The shared part of a session whose program keeps its configuration in `config` on the host,
     /// and the queue of its events.
-    pub(super) fn new(config: PathBuf, session: uuid::Uuid) -> (Arc<Self>, mpsc::Receiver<AgentEvent>) {
+    pub(super) fn new(
+        config: PathBuf,
+        session: uuid::Uuid,
+        has_tools: bool,
+    ) -> (Arc<Self>, mpsc::Receiver<AgentEvent>) {
         let (outbox, events) = mpsc::channel(OUTBOX);
         let shared = Self {
             config,
@@ -52,18 +58,29 @@ impl Shared {
             keyboard: Mutex::default(),
             outbox: Mutex::new(Some(outbox)),
             alive: watch::Sender::new(0),
+            tools: watch::Sender::new(has_tools),
         };
         (Arc::new(shared), events)
     }
 
     /// Reads the record again and again until the program is gone.
     pub(super) async fn follow(self: Arc<Self>) {
+        // Until then it is starting, whatever it says of itself.
+        let mut tools = self.tools.subscribe();
+        if tools.wait_for(|has| *has).await.is_err() {
+            return;
+        }
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while lock(&self.outbox).is_some() {
             looks.tick().await;
             self.look().await;
         }
+    }
+
+    /// The program has the runtime's tools.
+    pub(super) fn connected(&self) {
+        self.tools.send_replace(true);
     }
 
     /// Reads the record now.
