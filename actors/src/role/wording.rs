@@ -102,9 +102,10 @@ fn standing(features: &Features, role: &PrincipalId) -> String {
         let verdict = feature.verdicts.last().map_or_else(String::new, |v| {
             format!("; last verdict: {} {:?}", v.verdict.gate, v.verdict.outcome)
         });
-        let tip = feature.push.as_ref().map_or_else(String::new, |p| {
-            format!("; pushed so far: {} by {}", p.change.head.short(), p.by)
-        });
+        let tip = feature
+            .push
+            .as_ref()
+            .map_or_else(String::new, |p| format!("; pushed so far: {} by {}", p.change.head.short(), p.by));
         let _ = write!(
             text,
             "\nFeature {} stands at {}{verdict}{tip}. What was said before is in the ledger: `status`, \

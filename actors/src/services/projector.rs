@@ -318,12 +318,7 @@ impl Projector {
 }
 
 fn spent(sum: &Sum) -> SpentView {
-    SpentView {
-        requests: sum.requests,
-        tokens: sum.tokens(),
-        microusd: sum.microusd,
-        unpriced: sum.unpriced,
-    }
+    SpentView { requests: sum.requests, tokens: sum.tokens(), microusd: sum.microusd, unpriced: sum.unpriced }
 }
 
 fn push<T>(queue: &mut VecDeque<T>, item: T, max: usize) {

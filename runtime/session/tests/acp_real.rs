@@ -126,7 +126,9 @@ impl World {
 /// cannot be read: no tool of the agent can then write into its pipe (and answer its questions).
 fn spec(dir: &Path) -> SandboxSpec {
     let config = example();
-    let Backend::Acp { argv, env, .. } = config.agents.backend.clone() else { panic!("it is of another kind") };
+    let Backend::Acp { argv, env, .. } = config.agents.backend.clone() else {
+        panic!("it is of another kind")
+    };
     let mut env: Vec<(String, String)> = env.into_iter().collect();
     env.push(("ANTHROPIC_BASE_URL".into(), "http://127.0.0.1:9999/a/dev-a".into()));
     env.push(("ANTHROPIC_API_KEY".into(), TOKEN.into()));

@@ -26,12 +26,7 @@ const PROGRAMS: [Program; 2] = [
         version: "2.1.330",
         file: "claude",
     },
-    Program {
-        name: "opencode",
-        package: "opencode-linux-{arch}",
-        version: "1.18.33",
-        file: "bin/opencode",
-    },
+    Program { name: "opencode", package: "opencode-linux-{arch}", version: "1.18.33", file: "bin/opencode" },
 ];
 
 /// Installs what is not there yet.

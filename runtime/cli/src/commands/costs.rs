@@ -54,10 +54,5 @@ fn lines(costs: &Costs, what: impl Fn(&Line) -> String) -> Vec<CostLine> {
 }
 
 fn spent(sum: &Sum) -> SpentView {
-    SpentView {
-        requests: sum.requests,
-        tokens: sum.tokens(),
-        microusd: sum.microusd,
-        unpriced: sum.unpriced,
-    }
+    SpentView { requests: sum.requests, tokens: sum.tokens(), microusd: sum.microusd, unpriced: sum.unpriced }
 }

@@ -2,10 +2,7 @@
 
 use foureyes_ports::backend::SessionRef;
 use serde::{Deserialize, Serialize};
-use std::{
-    fs, io,
-    path::PathBuf,
-};
+use std::{fs, io, path::PathBuf};
 use uuid::Uuid;
 
 /// The file in a role's directory.

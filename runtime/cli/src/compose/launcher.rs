@@ -300,9 +300,7 @@ impl Launcher for SandboxLauncher {
     async fn answer(&self, role: &PrincipalId, ask: &Ask) -> String {
         let facts = &self.0.context.facts;
         match (self.0.gateway().await, facts.roster.family(role)) {
-            (Ok(gateway), Some(family)) => {
-                questions::answer(&gateway, role, family, &facts.paths, ask).await
-            }
+            (Ok(gateway), Some(family)) => questions::answer(&gateway, role, family, &facts.paths, ask).await,
             _ => "null".to_owned(),
         }
     }

@@ -201,7 +201,8 @@ impl Runtime {
             started_ms,
             config: start.config.clone(),
         };
-        let meter = Meter::new(start.config.model.budgets.clone(), ports.clock.clone(), &journal, facts.epoch);
+        let meter =
+            Meter::new(start.config.model.budgets.clone(), ports.clock.clone(), &journal, facts.epoch);
         let meter = Arc::new(meter);
         let models =
             Models::open(&start.config, &start.plays, &meter, &ports.clock, ports.entropy.as_ref()).await?;
@@ -215,7 +216,12 @@ impl Runtime {
         first_record(&context, &keys, &start.source).await?;
         recover::first_import(&context).await?;
         recover::adopt_pushes(&context).await?;
-        let outfit = Outfit { plays: start.plays.clone(), prompts: prompts(&start, &context.facts.target), models, tools };
+        let outfit = Outfit {
+            plays: start.plays.clone(),
+            prompts: prompts(&start, &context.facts.target),
+            models,
+            tools,
+        };
         let (core, governance) =
             start_core(&start, context, (wall.sandbox.clone(), spawner), outfit, gate_owners)?;
         Ok(Self { core, governance, tier, note: wall.note, walls: wall.checks })
@@ -448,7 +454,8 @@ fn start_core(
     let core = Core::start(settings)?;
     let governance = Arc::new(CoreGovernance::new(core.handle.clone()));
     let runtime = tokio::runtime::Handle::current();
-    let handlers = Arc::new(channels::Channels::new(core.handle.clone(), runtime, proxy, launcher.terminals()));
+    let handlers =
+        Arc::new(channels::Channels::new(core.handle.clone(), runtime, proxy, launcher.terminals()));
     launcher.open(Gateway::new(governance.clone(), handlers, policy));
     Ok((core, governance))
 }

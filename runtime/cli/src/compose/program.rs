@@ -107,12 +107,7 @@ impl Inner {
         })
     }
 
-    fn claude(
-        &self,
-        wanted: &Wanted<'_>,
-        model: Option<&str>,
-        args: &[String],
-    ) -> Result<Program, String> {
+    fn claude(&self, wanted: &Wanted<'_>, model: Option<&str>, args: &[String]) -> Result<Program, String> {
         let (role, family) = (wanted.role, wanted.family);
         let models = self.models.as_ref().ok_or("there is no way to a model")?;
         let (conversation, resume) = self.open_claude(wanted)?;
@@ -243,9 +238,9 @@ impl Inner {
 
     fn open_claude(&self, wanted: &Wanted<'_>) -> Result<(Conversation, bool), String> {
         let role = wanted.role;
-        let opened = self.conversations.open(role.as_str(), wanted.anew, self.session_id(), |kept| {
-            self.transcript(role, kept).exists()
-        });
+        let opened = self
+            .conversations
+            .open(role.as_str(), wanted.anew, self.session_id(), |kept| self.transcript(role, kept).exists());
         opened.map_err(|e| format!("the conversation of {role}: {e}"))
     }
 

@@ -69,7 +69,9 @@ fn acp_permission(role: &PrincipalId, family: Family, paths: &PathRules, request
     let named = request["tool"].as_str().unwrap_or_default().to_ascii_lowercase();
     let tool = match (call["kind"].as_str().unwrap_or_default(), named.as_str()) {
         (_, "bash" | "shell" | "execute") | ("execute", _) => "Bash",
-        (_, "write" | "edit" | "multiedit" | "patch" | "apply_patch") | ("edit" | "delete" | "move", _) => "Edit",
+        (_, "write" | "edit" | "multiedit" | "patch" | "apply_patch") | ("edit" | "delete" | "move", _) => {
+            "Edit"
+        }
         (_, "read" | "grep" | "glob" | "list") | ("read" | "search" | "think", _) => "Read",
         // The runtime's own tools are decided about by the gateway; their kind is `other`.
         _ if ours(&call["title"]) || ours(&request["tool"]) => "mcp__rt__tool",
@@ -115,7 +117,8 @@ mod tests {
         let may = |family, request: Value| acp_permission(&dev, family, &paths, &request)["allow"].clone();
         let bash = json!({"tool": "bash", "toolCall": {"kind": "other", "title": "git add -A"}});
         let push = json!({"toolCall": {"kind": "execute", "rawInput": {"command": "git push origin main"}}});
-        let edit = json!({"tool": "edit", "toolCall": {"kind": "edit", "locations": [{"path": "/work/src/a.rs"}]}});
+        let edit =
+            json!({"tool": "edit", "toolCall": {"kind": "edit", "locations": [{"path": "/work/src/a.rs"}]}});
         let ours = json!({"toolCall": {"kind": "other", "title": "rt_inbox"}});
         let other = json!({"tool": "webfetch", "toolCall": {"kind": "fetch", "title": "x"}});
         let table = [

@@ -199,7 +199,9 @@ mod tests {
     fn plays_are_part_of_what_is_accepted() {
         let temp = tempfile::tempdir().unwrap();
         let file = temp.path().join("mine.yaml");
-        for text in ["agents: {backend: {kind: scripted, play: mine.yaml}}\n", "model: {plays: {dev-a: mine.yaml}}\n"] {
+        for text in
+            ["agents: {backend: {kind: scripted, play: mine.yaml}}\n", "model: {plays: {dev-a: mine.yaml}}\n"]
+        {
             let read = || Candidate::of_text("x".into(), text.into(), Some(temp.path()));
             assert_eq!(read().unwrap_err().exit, Exit::Config);
             fs::write(&file, "steps: []\n").unwrap();

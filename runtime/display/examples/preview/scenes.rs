@@ -4,8 +4,8 @@
 #![allow(dead_code)]
 
 use foureyes_ports::view::{
-    DeliveryView, FeatureView, LockView, MessageLine, QuestionView, RoleState, RoleView, ServiceView, Tone, VerdictLine,
-    SpentView, View,
+    DeliveryView, FeatureView, LockView, MessageLine, QuestionView, RoleState, RoleView, ServiceView,
+    SpentView, Tone, VerdictLine, View,
 };
 use foureyes_protocol::{CommitId, Digest, Family, FeatureId, Gate, MessageId, Outcome, PrincipalId, Risk};
 use uuid::Uuid;

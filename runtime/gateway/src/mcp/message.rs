@@ -38,9 +38,7 @@ pub(crate) async fn answer(channel: Arc<Channel>, message: &Value) -> Option<Val
         (Ok(()), "tools/call") => call(channel, &message["params"]).await,
         (Ok(()), other) => {
             let text = format!("there is no method {other:?}");
-            return Some(
-                json!({"jsonrpc": "2.0", "id": id, "error": {"code": NO_METHOD, "message": text}}),
-            );
+            return Some(json!({"jsonrpc": "2.0", "id": id, "error": {"code": NO_METHOD, "message": text}}));
         }
     };
     Some(json!({"jsonrpc": "2.0", "id": id, "result": result}))

@@ -82,8 +82,11 @@ pub fn model(plays: &Plays, clock: Arc<dyn Clock>) -> Arc<dyn StandIn> {
 }
 
 fn of_play(family: Family, play: &Arc<Play>, clock: Arc<dyn Clock>) -> Arc<dyn StandIn> {
-    let mut model: Arc<dyn StandIn> =
-        if play.loops { Arc::new(Looping) } else { Arc::new(Playing { play: play.clone(), shell: has_shell(family) }) };
+    let mut model: Arc<dyn StandIn> = if play.loops {
+        Arc::new(Looping)
+    } else {
+        Arc::new(Playing { play: play.clone(), shell: has_shell(family) })
+    };
     if play.obeys {
         model = Arc::new(Obeying::new(model));
     }

@@ -81,7 +81,8 @@ fn who_asks_is_told_by_the_path_or_by_the_prompt() {
     let plays = Plays::new(&roster, &Default::default(), &Default::default()).unwrap();
     let model = model(&plays, Arc::new(foureyes_ports::clock::FakeClock::at(0)));
     let asked = |agent: &str, system: &str| {
-        let request = serde_json::json!({"system": [{"type": "text", "text": system}], "messages": [], "tools": []});
+        let request =
+            serde_json::json!({"system": [{"type": "text", "text": system}], "messages": [], "tools": []});
         matches!(model.reply(agent, &request).outcome, ReplyOutcome::Message(_))
     };
     assert!(asked("dev-a", ""));

@@ -21,7 +21,10 @@ fn session(core: &Arc<FakeGovernance>) -> (BufReader<UnixStream>, JoinHandle<()>
     let (peer, stream) = UnixStream::pair().unwrap();
     let channel =
         Channel { governance: core.clone(), role: role("dev-a"), family: Family::Dev, policy: POLICY };
-    (BufReader::new(peer), tokio::spawn(mcp::serve(Arc::new(channel), Arc::new(crate::testing::Echo), stream)))
+    (
+        BufReader::new(peer),
+        tokio::spawn(mcp::serve(Arc::new(channel), Arc::new(crate::testing::Echo), stream)),
+    )
 }
 
 /// The same, opened.

@@ -62,7 +62,9 @@ fn advice(code: Code) -> &'static str {
         Code::NotAsked => "read the tool `inbox` for what is asked of you; nothing else can be answered",
         Code::Rate => "wait as long as it says, then try once more; do not loop",
         Code::Frozen => "stop: end your turn, or call `wait` where you have it; only the user lifts a freeze",
-        Code::Quarantined => "stop: end your turn, or call `wait` where you have it; the user decides about a quarantine",
+        Code::Quarantined => {
+            "stop: end your turn, or call `wait` where you have it; the user decides about a quarantine"
+        }
         Code::NotUser => "`ask` the user",
         Code::SelfApproval => "leave it: another pair of eyes signs it, and is drawn by the runtime",
         Code::NotEligible => "leave it: the runtime draws signers who are eligible",

@@ -11,9 +11,9 @@
 //! grandchild that left the group dies by the sandbox's process namespace; without a sandbox it
 //! may live on, but it cannot keep the session open.
 
+pub mod acp;
 pub mod claude;
 pub mod claude_terminal;
-pub mod acp;
 mod input;
 mod json_lines;
 mod life;

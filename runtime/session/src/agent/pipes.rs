@@ -169,7 +169,14 @@ impl PipeSession {
         let out = tokio::spawn(listener.listen(stdout));
         let err = tokio::spawn(show_errors(stderr, Arc::clone(&protocol), Arc::clone(&screen)));
         let life = Life::watch(child, facts, last_words([out, err]));
-        Ok(Self { life, screen, input, protocol, events: Mutex::new(Some(events)), held: AtomicBool::new(false) })
+        Ok(Self {
+            life,
+            screen,
+            input,
+            protocol,
+            events: Mutex::new(Some(events)),
+            held: AtomicBool::new(false),
+        })
     }
 
     async fn write(&self, line: String) -> Result<usize, DeliverError> {

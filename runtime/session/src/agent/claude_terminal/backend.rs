@@ -103,11 +103,8 @@ impl AgentBackend for ClaudeTerminalBackend {
         if start.transport != Transport::Pty {
             return Err(BackendError::Transport(start.transport));
         }
-        let (shared, events) = Shared::new(
-            (self.config_dir)(&start.role),
-            start.session.id,
-            !self.options.waits_for_tools,
-        );
+        let (shared, events) =
+            Shared::new((self.config_dir)(&start.role), start.session.id, !self.options.waits_for_tools);
         let facts = mpsc::channel(64);
         let last = {
             let (shared, to) = (Arc::clone(&shared), facts.0.clone());
