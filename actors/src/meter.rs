@@ -83,6 +83,11 @@ impl Meter {
         }
     }
 
+    /// The feature that the role's requests are for.
+    pub fn work_of(&self, role: &PrincipalId) -> Option<FeatureId> {
+        self.state().work.get(role).map(|work| work.0.clone())
+    }
+
     /// What the role used since it was last asked.
     pub fn take(&self, role: &PrincipalId) -> Vec<(Line, Sum)> {
         self.state().pending.extract_if(.., |line, _| line.role == *role).collect()

@@ -7,7 +7,7 @@ use foureyes_actors::{
     core::{Core, Settings},
     journal::Journal,
     meter::Meter,
-    role::{Launcher, Order, Started},
+    role::{Answered, Launcher, Order, Started},
 };
 use foureyes_config::{
     Config, PathRules,
@@ -72,8 +72,8 @@ impl Launcher for NoProcess {
         false
     }
     async fn refresh(&self, _: &PrincipalId) {}
-    async fn answer(&self, _: &PrincipalId, _: &Ask) -> String {
-        "null".to_owned()
+    async fn answer(&self, _: &PrincipalId, _: &Ask) -> Answered {
+        Answered::new("null")
     }
     async fn was_seen(&self, _: &PrincipalId, _: PromptId) -> Option<bool> {
         None

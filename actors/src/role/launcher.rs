@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use foureyes_ports::backend::{AgentSession, Ask, PromptId};
-use foureyes_protocol::PrincipalId;
+use foureyes_protocol::{PrincipalId, Reason};
 
 /// Which program is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,22 @@ pub struct Started {
     pub session: Box<dyn AgentSession>,
     /// Whether it goes on with a conversation that began in an earlier program.
     pub resumed: bool,
+}
+
+/// The answer to a question of a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// One JSON text.
+    pub payload: String,
+    /// What was refused, in one line, and why.
+    pub refused: Option<(String, Reason)>,
+}
+
+impl Answered {
+    /// An answer that refuses nothing.
+    pub fn new(payload: impl Into<String>) -> Self {
+        Self { payload: payload.into(), refused: None }
+    }
 }
 
 /// Starts agent processes: sandbox, clone, socket and back end are the composer's.
@@ -40,9 +56,8 @@ pub trait Launcher: Send + Sync {
     /// Brings what a role may only read to the present state of the target branch; before each turn.
     async fn refresh(&self, role: &PrincipalId);
 
-    /// The answer to a question of a role's program, as one JSON text. Whatever is not understood is
-    /// refused.
-    async fn answer(&self, role: &PrincipalId, ask: &Ask) -> String;
+    /// The answer to a question of a role's program. Whatever is not understood is refused.
+    async fn answer(&self, role: &PrincipalId, ask: &Ask) -> Answered;
 
     /// Whether the program's own transcript shows that it took this prompt; `None` where it keeps
     /// none.

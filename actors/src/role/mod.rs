@@ -14,7 +14,7 @@ mod trouble;
 mod vigil;
 mod wording;
 
-pub use launcher::{Launcher, Order, Started};
+pub use launcher::{Answered, Launcher, Order, Started};
 
 use crate::{
     context::Context as Core,
@@ -164,6 +164,8 @@ pub struct RoleActor {
     /// Turns of the model that the runtime did not order, while nothing waited.
     idle_turns: u64,
     timer: Option<SpawnHandle>,
+    /// The turn in which uses of tools were refused last, and how many.
+    refused_in: (u64, u32),
     /// Whether a start is under way.
     launching: bool,
     /// Earlier programs that are not gone yet.
@@ -216,6 +218,7 @@ impl RoleActor {
             vigil: Vigil::default(),
             idle_turns: 0,
             timer: None,
+            refused_in: (0, 0),
             launching: false,
             leaving: 0,
             wanted: false,

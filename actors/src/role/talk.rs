@@ -12,8 +12,14 @@ use foureyes_ports::{
     governance::{Draft, InboxItem},
     view::{DeliveryView, RoleState},
 };
-use foureyes_protocol::{Address, Body, Family, MessageId, Priority, Risk, body::ModelUsed};
+use foureyes_protocol::{
+    Address, Body, Family, MessageId, Priority, Reason, Risk,
+    body::{ModelUsed, Refused},
+};
 use std::time::Duration;
+
+/// Refused uses of tools that are recorded in one turn.
+const REFUSALS_A_TURN: u32 = 10;
 
 /// Whether an envelope asks nothing of anybody who receives it.
 fn informs(body: &Body) -> bool {
@@ -297,15 +303,40 @@ impl RoleActor {
         self.vigil.question(true);
         let (launcher, id) = (self.launcher.clone(), self.id.clone());
         let answer = async move {
-            let payload = launcher.answer(&id, &ask).await;
-            session.answer(&ask.id, &payload).await
+            let answered = launcher.answer(&id, &ask).await;
+            (session.answer(&ask.id, &answered.payload).await, answered.refused)
         };
-        ctx.spawn(answer.into_actor(self).map(|result, role, _| {
+        ctx.spawn(answer.into_actor(self).map(|(result, refused), role, ctx| {
             role.vigil.question(false);
+            if let Some((what, reason)) = refused {
+                role.note_refusal(what, reason, ctx);
+            }
             if let Err(error) = result {
                 tracing::debug!(role = %role.id, %error, "an answer did not reach the agent's program");
             }
         }));
+    }
+
+    /// A refused use of a tool is a record: people see it. So many in a turn, no more: an agent can try
+    /// without end.
+    fn note_refusal(&mut self, what: String, reason: Reason, ctx: &mut Context<Self>) {
+        let turn = self.turns.count();
+        if self.refused_in.0 != turn {
+            self.refused_in = (turn, 0);
+        }
+        self.refused_in.1 += 1;
+        if self.refused_in.1 > REFUSALS_A_TURN {
+            return;
+        }
+        let refused = Refused { who: self.id.clone(), what, reason, incident: false };
+        let feature = self.working_on();
+        let draft = Draft { priority: Priority::Low, ..Draft::new(Address::system(), refused) };
+        self.record(vec![Draft { feature, ..draft }], ctx);
+    }
+
+    /// The feature that the present turn is about.
+    fn working_on(&self) -> Option<foureyes_protocol::FeatureId> {
+        self.core.meter.work_of(&self.id)
     }
 
     /// Interrupts the turn in flight, if one is and was not told to end already.

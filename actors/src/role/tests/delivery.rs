@@ -134,3 +134,18 @@ async fn what_is_critical_while_a_prompt_is_on_its_way_is_told_with_it() {
     assert!(prompt.urgent && prompt.text.contains("Critical"), "{}", prompt.text);
     assert_eq!(program.interrupts(), 0, "nothing was under way");
 }
+
+#[actix::test]
+async fn refused_uses_of_tools_are_records_and_not_without_end() {
+    let w = World::new().await;
+    let (program, _) = w.at_work(&dev()).await;
+    for n in 0..40 {
+        let ask = Ask { id: n.to_string(), kind: "refused-Write a.rs".into(), payload: "{}".into() };
+        program.emit(AgentEvent::Asked(ask));
+    }
+    w.until("all are answered", |_| program.answers().len() == 40).await;
+    w.until("ten are recorded", |w| w.view().refusals == 10).await;
+    w.pass(MINUTE).await;
+    assert_eq!(w.view().refusals, 10);
+    assert!(w.view().quarantined.is_empty(), "a refused tool is no attempt to get around a gate");
+}

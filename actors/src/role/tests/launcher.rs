@@ -1,6 +1,6 @@
 //! A launcher whose programs a test plays.
 
-use super::super::{Launcher, Order, Started};
+use super::super::{Answered, Launcher, Order, Started};
 use async_trait::async_trait;
 use foureyes_ports::{
     backend::{
@@ -197,12 +197,16 @@ impl Launcher for FakeLauncher {
         }
     }
 
-    async fn answer(&self, _: &PrincipalId, ask: &Ask) -> String {
+    async fn answer(&self, _: &PrincipalId, ask: &Ask) -> Answered {
         let late = self.state().late_answers;
         if late {
             self.go_on.notified().await;
         }
-        format!("\"answer to {}\"", ask.id)
+        let refused = ask.kind.strip_prefix("refused-").map(|what| {
+            let reason = foureyes_protocol::Reason::new(foureyes_protocol::Code::ToolRight, "no");
+            (what.to_owned(), reason)
+        });
+        Answered { payload: format!("\"answer to {}\"", ask.id), refused }
     }
 
     async fn was_seen(&self, _: &PrincipalId, prompt: PromptId) -> Option<bool> {

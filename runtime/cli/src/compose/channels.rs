@@ -253,6 +253,18 @@ impl Channels {
         }
     }
 
+    /// A refused use of a tool is a record, within the role's own limit of what it initiates.
+    async fn note_refusal(&self, role: &PrincipalId, what: String, reason: Reason) {
+        if self.core.take(role, vec![RateKind::Messages]).await.is_err() {
+            return;
+        }
+        let refused = Refused { who: role.clone(), what, reason, incident: false };
+        let draft = Draft { priority: Priority::Low, ..Draft::new(Address::system(), refused) };
+        if let Err(error) = self.core.say_all(vec![draft]).await {
+            tracing::warn!(%error, "a refusal was not recorded");
+        }
+    }
+
     async fn sign_one(&self, role: &PrincipalId, request: SignRequest) -> Answer {
         match self.try_sign(role, request).await {
             Ok(answer) => answer,
@@ -335,7 +347,13 @@ impl ChannelHandlers for Channels {
         self.terminals.hook(role, event, &payload);
         let facts = &self.core.context().facts;
         match facts.roster.family(role) {
-            Some(family) => questions::hook(role, family, &facts.paths, &payload),
+            Some(family) => {
+                let (answer, refused) = questions::hook(family, &facts.paths, &payload);
+                if let Some((what, reason)) = refused {
+                    self.note_refusal(role, what, reason).await;
+                }
+                answer
+            }
             None => deny(event, "there is no such role"),
         }
     }

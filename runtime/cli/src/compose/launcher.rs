@@ -11,7 +11,7 @@ use crate::state::StateDir;
 use async_trait::async_trait;
 use foureyes_actors::{
     context::Context,
-    role::{Launcher, Order, Started},
+    role::{Answered, Launcher, Order, Started},
 };
 use foureyes_config::sections::roster::{Backend, ClaudeMode};
 use foureyes_gateway::Gateway;
@@ -297,11 +297,11 @@ impl Launcher for SandboxLauncher {
         }
     }
 
-    async fn answer(&self, role: &PrincipalId, ask: &Ask) -> String {
+    async fn answer(&self, role: &PrincipalId, ask: &Ask) -> Answered {
         let facts = &self.0.context.facts;
         match (self.0.gateway().await, facts.roster.family(role)) {
             (Ok(gateway), Some(family)) => questions::answer(&gateway, role, family, &facts.paths, ask).await,
-            _ => "null".to_owned(),
+            _ => Answered::new("null"),
         }
     }
 

@@ -1,12 +1,14 @@
 //! What the questions of agents' programs are answered: their own tools by the rules, the runtime's
 //! tools by the gateway. What is not understood is refused.
 
+use foureyes_actors::role::Answered;
 use foureyes_config::PathRules;
 use foureyes_gateway::Gateway;
 use foureyes_policies::agent_tools::{ToolUse, judge};
 use foureyes_ports::{
     backend::Ask,
     hook::{deny, pass},
+    text::clean_text,
 };
 use foureyes_protocol::{Family, PrincipalId, Reason};
 use foureyes_session::agent::{
@@ -15,6 +17,8 @@ use foureyes_session::agent::{
 };
 use serde_json::{Value, json};
 
+/// Characters of a use of a tool that are shown.
+const SHOWN: usize = 200;
 /// The hooks that are asked before a tool runs.
 const BEFORE: [&str; 2] = ["PreToolUse", "PermissionRequest"];
 
@@ -25,45 +29,54 @@ pub(super) async fn answer(
     family: Family,
     paths: &PathRules,
     ask: &Ask,
-) -> String {
+) -> Answered {
     let request: Value = serde_json::from_str(&ask.payload).unwrap_or_default();
-    let answer = match ask.kind.as_str() {
-        MCP_MESSAGE => gateway.mcp(role, &request["message"]).await.unwrap_or(Value::Null),
-        HOOK_CALLBACK => hook(role, family, paths, &request["input"]),
-        CAN_USE_TOOL => permission(role, family, paths, &request),
-        REQUEST_PERMISSION => acp_permission(role, family, paths, &request),
-        _ => Value::Null,
+    let (answer, refused) = match ask.kind.as_str() {
+        MCP_MESSAGE => (gateway.mcp(role, &request["message"]).await.unwrap_or(Value::Null), None),
+        HOOK_CALLBACK => hook(family, paths, &request["input"]),
+        CAN_USE_TOOL => permission(family, paths, &request),
+        REQUEST_PERMISSION => acp_permission(family, paths, &request),
+        _ => (Value::Null, None),
     };
-    answer.to_string()
+    Answered { payload: answer.to_string(), refused }
 }
+
+/// What was refused, in one line, and why.
+type Refused = Option<(String, Reason)>;
 
 /// What a hook of an agent's program is answered: an object without a decision lets things pass.
-pub(super) fn hook(role: &PrincipalId, family: Family, paths: &PathRules, input: &Value) -> Value {
+pub(super) fn hook(family: Family, paths: &PathRules, input: &Value) -> (Value, Refused) {
     let event = input["hook_event_name"].as_str().unwrap_or_default();
     if !BEFORE.contains(&event) {
-        return pass();
+        return (pass(), None);
     }
     match judged(family, paths, &input["tool_name"], &input["tool_input"]) {
-        Ok(()) => pass(),
+        Ok(()) => (pass(), None),
+        Err(reason) => (
+            deny(event, &reason.to_string()),
+            Some((told(&input["tool_name"], &input["tool_input"]), reason)),
+        ),
+    }
+}
+
+fn permission(family: Family, paths: &PathRules, request: &Value) -> (Value, Refused) {
+    match judged(family, paths, &request["tool_name"], &request["input"]) {
+        Ok(()) => (json!({"behavior": "allow"}), None),
         Err(reason) => {
-            tracing::info!(%role, %reason, "a tool use was refused");
-            deny(event, &reason.to_string())
+            let answer = json!({"behavior": "deny", "message": reason.to_string()});
+            (answer, Some((told(&request["tool_name"], &request["input"]), reason)))
         }
     }
 }
 
-fn permission(role: &PrincipalId, family: Family, paths: &PathRules, request: &Value) -> Value {
-    match judged(family, paths, &request["tool_name"], &request["input"]) {
-        Ok(()) => json!({"behavior": "allow"}),
-        Err(reason) => {
-            tracing::info!(%role, %reason, "a permission was refused");
-            json!({"behavior": "deny", "message": reason.to_string()})
-        }
-    }
+/// A use of a tool in one line, as text that can be shown.
+fn told(tool: &Value, input: &Value) -> String {
+    let on = path_of(input).or_else(|| input["command"].as_str()).unwrap_or_default();
+    clean_text(&format!("{} {on}", tool.as_str().unwrap_or("a tool without a name")), SHOWN)
 }
 
 /// Agents of this protocol describe their tools in words of their own: by kind.
-fn acp_permission(role: &PrincipalId, family: Family, paths: &PathRules, request: &Value) -> Value {
+fn acp_permission(family: Family, paths: &PathRules, request: &Value) -> (Value, Refused) {
     let call = &request["toolCall"];
     let input = &call["rawInput"];
     let named = request["tool"].as_str().unwrap_or_default().to_ascii_lowercase();
@@ -80,10 +93,10 @@ fn acp_permission(role: &PrincipalId, family: Family, paths: &PathRules, request
     let path = call["locations"][0]["path"].as_str().or_else(|| path_of(input));
     let used = ToolUse { family, tool, path, command: input["command"].as_str() };
     match judge(&used, paths) {
-        Ok(()) => json!({"allow": true}),
+        Ok(()) => (json!({"allow": true}), None),
         Err(reason) => {
-            tracing::info!(%role, %reason, tool = %call["title"], "a permission was refused");
-            json!({"allow": false, "reason": reason.to_string()})
+            let answer = json!({"allow": false, "reason": reason.to_string()});
+            (answer, Some((told(&call["title"], input), reason)))
         }
     }
 }
@@ -107,14 +120,13 @@ mod tests {
 
     fn hooked(family: Family, input: Value) -> Value {
         let paths = PathRules::compile(&foureyes_config::Config::default()).unwrap();
-        hook(&PrincipalId::new("dev-a").unwrap(), family, &paths, &input)
+        hook(family, &paths, &input).0
     }
 
     #[test]
     fn tools_of_other_agents_are_told_by_name_and_kind() {
         let paths = PathRules::compile(&foureyes_config::Config::default()).unwrap();
-        let dev = PrincipalId::new("dev-a").unwrap();
-        let may = |family, request: Value| acp_permission(&dev, family, &paths, &request)["allow"].clone();
+        let may = |family, request: Value| acp_permission(family, &paths, &request).0["allow"].clone();
         let bash = json!({"tool": "bash", "toolCall": {"kind": "other", "title": "git add -A"}});
         let push = json!({"toolCall": {"kind": "execute", "rawInput": {"command": "git push origin main"}}});
         let edit =
