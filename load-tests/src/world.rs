@@ -68,6 +68,9 @@ impl Launcher for NoProcess {
     fn lazy(&self, _: &PrincipalId) -> bool {
         true
     }
+    async fn excess(&self, _: &PrincipalId, _: u32) -> String {
+        std::future::pending().await
+    }
     fn has_model(&self, _: &PrincipalId) -> bool {
         false
     }

@@ -50,6 +50,10 @@ pub trait Launcher: Send + Sync {
     /// Whether the process is only started when something waits for it.
     fn lazy(&self, role: &PrincipalId) -> bool;
 
+    /// Returns when the sandbox of this process has passed a ceiling, with what it used; never
+    /// otherwise.
+    async fn excess(&self, role: &PrincipalId, pid: u32) -> String;
+
     /// Whether a model stands behind the role's program, so that every turn costs.
     fn has_model(&self, role: &PrincipalId) -> bool;
 

@@ -164,6 +164,8 @@ pub struct RoleActor {
     /// Turns of the model that the runtime did not order, while nothing waited.
     idle_turns: u64,
     timer: Option<SpawnHandle>,
+    /// Looks at what the program takes of the machine.
+    guard: Option<SpawnHandle>,
     /// The turn in which uses of tools were refused last, and how many.
     refused_in: (u64, u32),
     /// Whether a start is under way.
@@ -218,6 +220,7 @@ impl RoleActor {
             vigil: Vigil::default(),
             idle_turns: 0,
             timer: None,
+            guard: None,
             refused_in: (0, 0),
             launching: false,
             leaving: 0,

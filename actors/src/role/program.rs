@@ -96,6 +96,7 @@ impl RoleActor {
         (self.resumed, self.introduced) = (started.resumed, false);
         // One that tells when it is ready is starting until it does.
         self.state = if session.reports_turns() { RoleState::Starting } else { RoleState::Idle };
+        self.guard(session.pid(), ctx);
         self.session = Some(session);
         self.heard_ms = self.now();
         self.vigil.begin(self.now());
@@ -103,6 +104,21 @@ impl RoleActor {
         self.report_up(ctx);
         self.signal();
         self.step(ctx);
+    }
+
+    /// Ends the program when its whole sandbox takes too much of the machine.
+    fn guard(&mut self, pid: u32, ctx: &mut Context<Self>) {
+        let (launcher, id) = (self.launcher.clone(), self.id.clone());
+        let excess = async move { launcher.excess(&id, pid).await };
+        let guard = ctx.spawn(excess.into_actor(self).map(|why, role, _| {
+            tracing::warn!(role = %role.id, %why, "an agent takes too much");
+            if let Some(session) = &role.session {
+                session.kill(ExitCause::OutOfMemory);
+            }
+        }));
+        if let Some(before) = self.guard.replace(guard) {
+            ctx.cancel_future(before);
+        }
     }
 
     fn report_up(&mut self, ctx: &mut Context<Self>) {
@@ -121,6 +137,9 @@ impl RoleActor {
     }
 
     pub(super) fn ended(&mut self, cause: &ExitCause, ctx: &mut Context<Self>) {
+        if let Some(guard) = self.guard.take() {
+            ctx.cancel_future(guard);
+        }
         let told = self.outgoing.is_some() || self.woken.is_some();
         let last = self.session.take().map(|s| last_words(&s.transcript(8))).unwrap_or_default();
         self.cut_short();

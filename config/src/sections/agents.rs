@@ -19,6 +19,12 @@ section! {
         /// Memory (data segment) of each process of an agent.
         #[garde(custom(positive))]
         pub memory: Bytes = Bytes::gib(4),
+        /// Memory of all processes of one agent together; who passes it is ended and restarted.
+        #[garde(custom(positive))]
+        pub total_memory: Bytes = Bytes::gib(8),
+        /// What one agent's home and clone may take on the disk.
+        #[garde(custom(positive))]
+        pub disk: Bytes = Bytes::gib(16),
         /// Processes and threads of one agent together. The kernel's least ceiling is 301.
         #[garde(range(min = 301))]
         pub processes: u32 = 512,

@@ -36,6 +36,8 @@ const RULES: &[(&str, Rule)] = &[
     ("roles.**", Any),
     ("agents.backend", Any),
     ("agents.memory", Growing),
+    ("agents.total_memory", Growing),
+    ("agents.disk", Growing),
     ("agents.processes", Growing),
     ("agents.claude_program", Any),
     ("agents.**", Never),

@@ -179,3 +179,17 @@ async fn a_conversation_that_is_lost_is_told_where_things_stand() {
     assert!(!prompt.text.contains("was started again"), "{}", prompt.text);
     assert_eq!(w.launcher.conversed_ids(), ["abc"]);
 }
+
+#[actix::test]
+async fn who_takes_too_much_of_the_machine_is_ended_and_comes_back() {
+    let w = World::new().await;
+    let (program, _) = w.at_work(&dev()).await;
+    w.launcher.greedy.notify_one();
+    w.until("it is ended", |_| !program.lives()).await;
+    let next = w.ready(&dev(), 1).await;
+    take(&next, 0).await;
+    w.acknowledge_all(&dev()).await;
+    end(&next, TurnEnd::Done).await;
+    w.pass(HOUR).await;
+    assert!(next.lives(), "the ceiling of the one before is not its own");
+}

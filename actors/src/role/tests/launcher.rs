@@ -52,6 +52,8 @@ pub(super) struct FakeLauncher {
     state: Mutex<State>,
     backend: FakeBackend,
     go_on: Notify,
+    /// Told when the running program takes too much.
+    pub(super) greedy: Notify,
 }
 
 impl FakeLauncher {
@@ -70,7 +72,12 @@ impl FakeLauncher {
             conversed: Vec::new(),
             late_answers: false,
         };
-        Arc::new(Self { state: Mutex::new(state), backend: FakeBackend::default(), go_on: Notify::new() })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            backend: FakeBackend::default(),
+            go_on: Notify::new(),
+            greedy: Notify::new(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -180,6 +187,11 @@ impl Launcher for FakeLauncher {
 
     fn lazy(&self, role: &PrincipalId) -> bool {
         self.state().eager.as_ref() != Some(role)
+    }
+
+    async fn excess(&self, _: &PrincipalId, pid: u32) -> String {
+        self.greedy.notified().await;
+        format!("{pid} takes too much")
     }
 
     fn has_model(&self, role: &PrincipalId) -> bool {

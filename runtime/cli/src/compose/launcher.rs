@@ -28,7 +28,7 @@ use foureyes_session::{
         claude::Claude,
         claude_terminal::{self, ClaudeTerminalBackend, ClaudeTerminalOptions},
     },
-    sandbox::Spawner,
+    sandbox::{Ceilings, Spawner, watch as watch_use},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -36,6 +36,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::{runtime::Handle, sync::watch};
+
+/// How often it is looked at what an agent takes of the machine.
+const LOOK_AT_USE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Starts agents in sandboxes. Clones are the same launcher.
 #[derive(Clone)]
@@ -279,6 +282,14 @@ impl Launcher for SandboxLauncher {
         let config = &self.0.context.facts.config;
         let backend = config.role(role).map(|r| config.backend(r));
         config.agents.lazy && !matches!(backend, Some(Backend::Scripted { .. } | Backend::Command { .. }))
+    }
+
+    async fn excess(&self, role: &PrincipalId, pid: u32) -> String {
+        let agents = &self.0.context.facts.config.agents;
+        let ceilings =
+            Ceilings { memory_bytes: agents.total_memory.0, disk_bytes: agents.disk.0, every: LOOK_AT_USE };
+        let dirs = vec![self.0.state.role_home(role), self.0.state.role_work(role)];
+        watch_use(pid, dirs, ceilings).await.to_string()
     }
 
     fn has_model(&self, role: &PrincipalId) -> bool {
