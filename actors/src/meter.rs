@@ -44,8 +44,15 @@ pub struct Meter {
     pause: watch::Sender<Option<Pause>>,
 }
 
+/// So long after its turn an agent's program may still ask: for a title, or a summary.
+const AFTER_TURN_MS: u64 = 10_000;
+
 #[derive(Default)]
 struct State {
+    /// Until when each role may ask.
+    turns: BTreeMap<PrincipalId, u64>,
+    /// Roles that a person has taken over.
+    taken: BTreeSet<PrincipalId>,
     spent: Spent,
     /// What no record tells of yet.
     pending: BTreeMap<Line, Sum>,
@@ -72,6 +79,32 @@ impl Meter {
     /// Tells this receiver of the role's model from now on.
     pub(crate) fn register(&self, role: PrincipalId, receiver: Recipient<Model>) {
         self.state().roles.insert(role, receiver);
+    }
+
+    /// The role's agent has a turn, or had it until now.
+    pub fn turn(&self, role: &PrincipalId, begins: bool) {
+        let until = if begins { u64::MAX } else { self.clock.now_ms().saturating_add(AFTER_TURN_MS) };
+        self.state().turns.insert(role.clone(), until);
+    }
+
+    /// A person has taken the role's agent over, or given it back.
+    pub fn taken(&self, role: &PrincipalId, taken: bool) {
+        let mut state = self.state();
+        match taken {
+            true => drop(state.taken.insert(role.clone())),
+            false => drop(state.taken.remove(role)),
+        }
+    }
+
+    /// Whether the role's agent has a reason to ask its model. What runs on in its sandbox after a turn
+    /// has none.
+    fn may_ask(&self, role: &PrincipalId) -> Result<(), Reason> {
+        let (now, state) = (self.clock.now_ms(), self.state());
+        let in_turn = state.turns.get(role).is_some_and(|until| *until > now);
+        if in_turn || state.taken.contains(role) {
+            return Ok(());
+        }
+        Err(Reason::new(Code::NoTurn, format!("{role} has no turn: nothing waits for it")))
     }
 
     /// What the role's requests are for from now on: a feature, and the gate at which it stands.
@@ -149,6 +182,7 @@ impl Meter {
 
 impl ModelWatch for Meter {
     fn admit(&self, role: &PrincipalId) -> Result<(), Reason> {
+        self.may_ask(role)?;
         if let Some(pause) = self.paused() {
             return Err(Reason::new(Code::AccountPaused, pause.why));
         }
@@ -183,7 +217,7 @@ impl State {
 
     fn count(&mut self, role: &PrincipalId, model: &str, sum: Sum) {
         let (feature, gate) = self.work.get(role).cloned().unzip();
-        self.spent.add(role, feature.as_ref(), sum.microusd);
+        self.spent.add(role, feature.as_ref(), &sum);
         let line = Line { role: role.clone(), feature, gate: gate.flatten(), model: model.to_owned() };
         *self.pending.entry(line).or_default() += sum;
     }
@@ -217,6 +251,7 @@ mod tests {
         let (meter, _) = meter(Some(1.0));
         let role = PrincipalId::new("dev-a").unwrap();
         meter.tell(&role, used(600_000));
+        meter.turn(&role, true);
         assert_eq!(meter.admit(&role), Ok(()));
         meter.tell(&role, used(400_000));
         assert_eq!(meter.admit(&role).unwrap_err().code, Code::Budget);
@@ -245,6 +280,7 @@ mod tests {
     fn a_pause_is_only_made_longer_and_ends_by_itself() {
         let (meter, clock) = meter(None);
         let role = PrincipalId::new("dev-a").unwrap();
+        meter.turn(&role, true);
         let pause = |until_ms| Pause { until_ms, why: "limit".to_owned() };
         assert!(meter.pause(pause(5_000)));
         assert!(!meter.pause(pause(4_000)));

@@ -132,6 +132,21 @@ pub enum Budget {
     Feature(FeatureId),
 }
 
+/// Prices against which a model without one is held by budgets, in US dollars per million tokens: read,
+/// written, read from the cache, written into it. Above all that are known, so that a new model spends a
+/// budget too soon and never for nothing.
+const DEAREST: [u64; 4] = [30, 150, 3, 38];
+
+/// What a sum costs against budgets, in millionths of a US dollar.
+fn reckoned(sum: &Sum) -> u64 {
+    if sum.unpriced == 0 {
+        return sum.microusd;
+    }
+    let tokens = [sum.input, sum.output, sum.cache_read, sum.cache_write];
+    let dearest: u64 = tokens.iter().zip(DEAREST).map(|(n, price)| n.saturating_mul(price)).sum();
+    dearest.max(sum.microusd)
+}
+
 /// What counts against the budgets, in millionths of a US dollar.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
@@ -145,7 +160,8 @@ pub struct Spent {
 
 impl Spent {
     /// Counts money.
-    pub fn add(&mut self, role: &PrincipalId, feature: Option<&FeatureId>, microusd: u64) {
+    pub fn add(&mut self, role: &PrincipalId, feature: Option<&FeatureId>, sum: &Sum) {
+        let microusd = reckoned(sum);
         self.run += microusd;
         *self.roles.entry(role.clone()).or_default() += microusd;
         if let Some(feature) = feature {
@@ -156,11 +172,11 @@ impl Spent {
     /// Counts a record: of the run only when it is of the present one.
     pub fn apply(&mut self, record: &Record, epoch: u64) {
         let Body::ModelUsed(used) = &record.envelope.body else { return };
-        let microusd = used.microusd.unwrap_or(0);
+        let sum = Sum::from(used);
         if record.envelope.epoch == epoch {
-            self.add(&used.role, record.envelope.feature.as_ref(), microusd);
+            self.add(&used.role, record.envelope.feature.as_ref(), &sum);
         } else if let Some(feature) = &record.envelope.feature {
-            *self.features.entry(feature.clone()).or_default() += microusd;
+            *self.features.entry(feature.clone()).or_default() += reckoned(&sum);
         }
     }
 
@@ -221,11 +237,22 @@ mod tests {
     }
 
     #[test]
+    fn a_model_without_a_price_spends_a_budget_as_the_dearest_does() {
+        let a = role("dev-a");
+        let mut spent = Spent::default();
+        spent.add(&a, None, &Sum { output: 10_000, unpriced: 1, requests: 1, ..Sum::default() });
+        assert_eq!(spent.run, 1_500_000);
+        let known = Sum { output: 10_000, microusd: 7, requests: 1, ..Sum::default() };
+        spent.add(&a, None, &known);
+        assert_eq!(spent.run, 1_500_007);
+    }
+
+    #[test]
     fn each_budget_stops_what_it_is_for() {
         let (a, b, f) = (role("dev-a"), role("dev-b"), FeatureId::new("f").unwrap());
         let mut spent = Spent::default();
-        spent.add(&a, Some(&f), 600_000);
-        spent.add(&b, None, 500_000);
+        spent.add(&a, Some(&f), &Sum { microusd: 600_000, ..Sum::default() });
+        spent.add(&b, None, &Sum { microusd: 500_000, ..Sum::default() });
         let budgets = |run, feature, role| Budgets { run, feature, role };
         let admit =
             |b: &Budgets, r: &PrincipalId, f: Option<&FeatureId>| spent.admit(b, r, f).map_err(|r| r.text);

@@ -246,6 +246,7 @@ impl RoleActor {
         (self.woken, self.outgoing) = (None, None);
         self.ready = false;
         self.turns.program_ended();
+        self.core.meter.turn(&self.id, false);
         self.vigil.end();
     }
 }

@@ -187,6 +187,7 @@ impl RoleActor {
         });
         let fresh = Prompt { id: self.new_prompt_id(), text, urgent: facts.newest_urgent.is_some() };
         self.turns.begin(why, facts);
+        self.core.meter.turn(&self.id, true);
         (self.ready, self.trouble, self.outgoing) = (false, None, None);
         self.delivery = DeliveryView { prompted_ms: Some(facts.now_ms), ..DeliveryView::default() };
         self.state = RoleState::Busy;
@@ -369,7 +370,12 @@ impl RoleActor {
     }
 
     pub(super) fn turn_ended(&mut self, report: TurnReport, ctx: &mut Context<Self>) {
+        // A program may say what it likes: the end of a turn that was none changes nothing.
+        if !self.turns.in_turn() {
+            return;
+        }
         let now = self.now();
+        self.core.meter.turn(&self.id, false);
         (self.prompt, self.outgoing) = (None, None);
         self.ready = true;
         self.state = RoleState::Idle;

@@ -46,6 +46,9 @@ impl RoleActor {
 
     /// What cannot wait for the program to give up by itself.
     fn at_once(&mut self, trouble: &ModelTrouble, ctx: &mut Context<Self>) {
+        if !self.turns.in_turn() {
+            return;
+        }
         let now = self.now();
         match trouble {
             ModelTrouble::RateLimited { until: Some(until) } if *until > now + SHORT_LIMIT_MS => {
@@ -105,6 +108,9 @@ impl RoleActor {
 
     /// The role does nothing more until a person has looked.
     pub(super) fn hold(&mut self, why: String, ctx: &mut Context<Self>) {
+        if self.hold.as_ref().is_some_and(|held| held.until_ms == u64::MAX) {
+            return;
+        }
         let text = format!("{}: {why}; `agents role restart {}` tries again", self.id, self.id);
         self.alert(Risk::High, "role-held", text, ctx);
         self.health("held", why.clone(), ctx);

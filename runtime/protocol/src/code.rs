@@ -94,6 +94,7 @@ codes! {
     GateState = "G-STATE", "gates", "The gate cannot be asked for in the feature's present state.";
     // Models, tools of agent programs, and the web.
     Budget = "C-BUDGET", "costs", "A budget of model use is spent.";
+    NoTurn = "C-TURN", "costs", "A model is asked only while its agent has a turn.";
     AccountPaused = "C-PAUSED", "costs", "The model's account is paused by its provider, or was refused.";
     ToolRight = "T-RIGHT", "agents' tools", "This family may not use this tool, or not on these files.";
     ToolShell = "T-SHELL", "agents' tools", "This command is not one that this family may run.";

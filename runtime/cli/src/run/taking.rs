@@ -54,6 +54,7 @@ impl Takings {
             return Err(reason);
         }
         session.hold(true);
+        self.core.context().meter.taken(role, true);
         let held = tokio::spawn(keep(self.core.clone(), role.clone()));
         self.taken().insert(role.clone(), Some(held.abort_handle()));
         Ok(session.has_terminal())
@@ -67,6 +68,7 @@ impl Takings {
         if let Some(session) = self.core.session(role).await {
             session.hold(false);
         }
+        self.core.context().meter.taken(role, false);
         if let Err(reason) = self.record(role, false).await {
             tracing::warn!(%role, %reason, "that a role was given back was not recorded");
         }

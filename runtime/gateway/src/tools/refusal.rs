@@ -73,7 +73,7 @@ fn advice(code: Code) -> &'static str {
         Code::PushUnassigned => "work on what `inbox` assigns to you",
         Code::PushClaim => "call `widen_claim` with the paths that the work needs",
         Code::LockHeld | Code::LockStale => "fetch, then push again",
-        Code::Budget | Code::AccountPaused => "end your turn; the user was told",
+        Code::Budget | Code::AccountPaused | Code::NoTurn => "end your turn; the user was told",
         Code::WebHost => "work without that page, or `ask` the user to accept the host",
         Code::Expired | Code::Epoch | Code::Sequence => "read `inbox` and send it anew",
         _ => "read the sentence above, mend its cause and try again; `ask` the user if you cannot",

@@ -23,13 +23,14 @@ pub(super) fn of_answer(status: u16, headers: &HeaderMap, body: &str, now: UnixM
     let error = parsed.get("error").unwrap_or(&parsed);
     let kind = error.get("type").and_then(Value::as_str).unwrap_or_default();
     let message = error.get("message").and_then(Value::as_str).unwrap_or(body);
-    if (400..500).contains(&status)
+    // An agent chooses words that the API says back, so only an answer about a limit tells its end.
+    if (status == 429 || kind == "rate_limit_error")
         && let Some(until) = reset::in_text(message, now)
     {
         return ModelTrouble::RateLimited { until: Some(until) };
     }
     match status {
-        401 | 403 => ModelTrouble::Auth(words(message)),
+        401 => ModelTrouble::Auth(words(message)),
         429 => ModelTrouble::RateLimited { until: reset::in_headers(headers, now) },
         529 => ModelTrouble::Overloaded,
         500.. if kind == "overloaded_error" => ModelTrouble::Overloaded,
@@ -46,7 +47,8 @@ pub(super) fn of_event(error: Option<&Value>) -> ModelTrouble {
     match text("type") {
         "overloaded_error" => ModelTrouble::Overloaded,
         "rate_limit_error" => ModelTrouble::RateLimited { until: None },
-        "authentication_error" | "permission_error" => ModelTrouble::Auth(words(message)),
+        "authentication_error" => ModelTrouble::Auth(words(message)),
+        "permission_error" => ModelTrouble::Refused(403, words(message)),
         "invalid_request_error" if is_too_long(message) => ModelTrouble::TooLong,
         "invalid_request_error" => ModelTrouble::Refused(400, words(message)),
         "timeout_error" => ModelTrouble::Server(504),

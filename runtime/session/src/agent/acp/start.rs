@@ -115,7 +115,7 @@ impl Acp {
 
 pub(super) fn wants_login(error: &Error) -> String {
     format!(
-        "it wants a login ({}); give it its provider's key and the runtime's base URL in `env` of its back end",
+        "it wants a login ({}); point it at the runtime's base URL and token in `env` of its back end",
         words_of(error)
     )
 }
