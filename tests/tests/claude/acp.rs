@@ -1,0 +1,120 @@
+//! A whole team of opencode, over the Agent Client Protocol.
+
+use crate::{
+    kills::{assignee, goes_on, in_sandbox, kill_pid, once, stands, stopped},
+    limits::{alerts, faulty},
+};
+use foureyes_tests::{
+    bench::{Bench, SHELL, said},
+    claude::{THREE, roles},
+    plays::{self, assigned, dev, note, verdict},
+    processes,
+};
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf, time::Duration};
+
+#[test]
+fn another_program_brings_a_feature_to_signed_merge() {
+    let mut bench = Bench::acp(&THREE, SHELL);
+    bench.config["run"] = json!({"until_done": false});
+    bench.task("note").dev_models(&dev(&note("note")));
+    let model = bench.serve_models();
+    let mut run = bench.start();
+    let landed = |s: &Value| {
+        let at_rest = |r: &Value| r["state"] == "idle" && r["unread"] == 0;
+        let dialog = roles(s).iter().any(|r| r["state"] == "waiting");
+        assert!(!dialog, "an agent waits for a permission: {s}");
+        (s["features"][0]["status"] == "done" && roles(s).iter().all(at_rest)).then(|| s.clone())
+    };
+    let status = run.status("the feature is done and everybody rests", Duration::from_secs(180), landed);
+    assert_eq!(status["idle_turns"], 0, "{status}");
+    for role in roles(&status) {
+        let at = |what: &str| role["delivery"][what].as_u64().unwrap_or_else(|| panic!("no {what}: {role}"));
+        let order = [at("prompted_ms"), at("written_ms"), at("seen_ms"), at("acted_ms")];
+        assert!(order.is_sorted(), "{order:?}: {role}");
+        assert!(role["turns"].as_u64() > Some(0) && role["restarts"] == 0, "{role}");
+        assert!(role["spent"]["requests"].as_u64() > Some(0), "{role}");
+    }
+    bench.down();
+    run.end(Duration::from_secs(30));
+    bench.assert_nobody_left();
+    bench.assert_ledger_verifies();
+    let records = bench.records();
+    assert!(records.refusals().is_empty(), "{}", records.lines());
+    once(&bench, &records);
+    // Who has no shell to work with is offered none that works; nobody asks on their own account.
+    assert!(model.asked().iter().all(|a| THREE.iter().any(|(role, _)| *role == a.role)));
+}
+
+/// Where the runtime keeps which conversation a role has.
+fn kept(bench: &Bench, who: &str) -> Value {
+    let file: PathBuf = bench.clone_of(who).with_file_name("conversation.json");
+    serde_json::from_slice(&fs::read(&file).expect("a conversation")).expect("JSON")
+}
+
+#[test]
+fn a_killed_program_goes_on_with_its_conversation() {
+    let mut bench = Bench::acp(&THREE, SHELL);
+    let tests = stopped("tests", "test: note", &[("tests/note.sh", "grep -q done note.txt\n")]);
+    let code = plays::push("feat: note", &[("note.txt", "done\n")]);
+    let play = dev(&[assigned("note", tests), verdict("note", "RED", "passed", code)]);
+    bench.task("note").dev_models(&play);
+    let model = bench.serve_models();
+    let mut run = bench.start();
+    let who = run.wait("the work is assigned", Duration::from_secs(60), assignee);
+    let home = bench.home_of(&who);
+    stands(&mut run, &home, "tests");
+    let before = kept(&bench, &who);
+    assert!(before["foreign"].is_string(), "{before}");
+    let sandbox = in_sandbox(&bench, &who);
+    let programs = bench.programs_of(&who);
+    assert!(!programs.is_empty(), "{who} has no program: {:?}", bench.processes());
+    programs.iter().for_each(|p| kill_pid(p.pid));
+    run.until("what it had started is gone, too", |_| {
+        !sandbox.iter().any(|pid| processes::is_there(*pid))
+    });
+    goes_on(&mut run, &home, "tests", &who, &model);
+    assert_eq!(kept(&bench, &who), before, "another conversation");
+    run.finish();
+    assert_eq!(kept(&bench, &who), before, "another conversation");
+    bench.assert_nobody_left();
+    once(&bench, &bench.records());
+}
+
+/// The program does not say what its model's trouble is; the proxy saw it.
+#[test]
+fn limits_and_refused_keys_of_another_program_are_known_from_its_requests() {
+    let mut bench = Bench::acp(&THREE, SHELL);
+    let limit = json!([{"request": 2, "status": 429, "reset_in": "12 s"}]);
+    bench.task("note").model("planner-a", &faulty(limit));
+    let mut play = dev(&note("note"));
+    play["faults"] = json!([{"request": 2, "status": 401}]);
+    bench.dev_models(&play);
+    let model = bench.serve_models();
+    let mut run = bench.start();
+    run.until("the limit is told", |r| alerts(r, "account-paused").len() == 1);
+    run.wait("the refusal is told", Duration::from_secs(90), |r| {
+        (!alerts(r, "account-refused").is_empty()).then_some(())
+    });
+    let asked = model.count();
+    run.stays("nothing is asked", Duration::from_secs(4), || match model.count() - asked {
+        0 => Ok(()),
+        n => Err(format!("{n} more requests")),
+    });
+    // Each dev's model refuses once.
+    for _ in 0..2 {
+        let told = alerts(&bench.records(), "account-refused").len();
+        let mended = bench.agents(&["role", "restart", "dev-a"]);
+        assert!(mended.status.success(), "{}", said(&mended));
+        let again = |r: &foureyes_tests::records::Records| {
+            let more = alerts(r, "account-refused").len() > told;
+            (more || r.delivered("note")).then_some(r.delivered("note"))
+        };
+        if run.wait("it goes on", Duration::from_secs(90), again) {
+            break;
+        }
+    }
+    run.finish();
+    bench.assert_nobody_left();
+    once(&bench, &bench.records());
+}
