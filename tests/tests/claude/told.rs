@@ -3,7 +3,7 @@
 use foureyes_protocol::{Body, body::ModelUsed};
 use foureyes_tests::{
     agents_bin,
-    bench::{Bench, SHELL, said},
+    bench::{Bench, Running, SHELL, said},
     claude::{self, THREE, roles},
     model::{Asked, Model},
     plays,
@@ -63,7 +63,7 @@ fn costs_are_told_and_prompts_are_what_people_were_shown() {
         assert_eq!(shown(&bench, role).lines().next(), last_line_of(&model, role).as_deref());
         assert!(last(&model, role).contains(&shown(&bench, role)), "{role} was told something else");
     }
-    own_parts(&bench, &model);
+    bench.assert_nobody_left();
 }
 
 /// The line of a request that names the role.
@@ -103,7 +103,14 @@ fn costs(bench: &Bench, status: &Value, closing: &str) {
 }
 
 /// A part that a person wrote counts once it is accepted, also in a conversation that goes on.
-fn own_parts(bench: &Bench, model: &Model) {
+fn own_parts_count_once_accepted(mut bench: Bench) {
+    bench.config["run"] = json!({"until_done": false});
+    let model = bench.serve_models();
+    let mut run = bench.start();
+    greeted(&mut run, &model);
+    let before = bench.transcripts("dev-a");
+    bench.down();
+    run.end(Duration::from_secs(30));
     let part = bench.place("prompts/reports.md");
     fs::create_dir_all(part.parent().expect("a folder")).expect("the folder of parts");
     fs::write(&part, format!("{OWN}\n")).expect("a part");
@@ -113,10 +120,9 @@ fn own_parts(bench: &Bench, model: &Model) {
     assert_eq!(refused.end(Duration::from_secs(30)).code(), Some(4), "{}", refused.output());
     assert_eq!(model.count(), asked);
     let mut run = bench.start();
-    run.status("the runtime answers", Duration::from_secs(60), |s| Some(s.clone()));
-    assert!(bench.agents(&["send", "dev-a", "good morning"]).status.success());
-    run.until("dev-a asks its model", |_| model.asked()[asked..].iter().any(|a| a.role == "dev-a"));
-    let (told, shown) = (last(model, "dev-a"), shown(bench, "dev-a"));
+    greeted(&mut run, &model);
+    assert_eq!(bench.transcripts("dev-a"), before, "another conversation");
+    let (told, shown) = (last(&model, "dev-a"), shown(&bench, "dev-a"));
     assert!(shown.contains(OWN), "{shown}");
     assert!(told.contains(OWN), "the model is not told what was accepted: {told}");
     assert!(told.contains(&shown), "dev-a was told something else");
@@ -124,6 +130,31 @@ fn own_parts(bench: &Bench, model: &Model) {
     run.end(Duration::from_secs(30));
     bench.assert_nobody_left();
     bench.assert_ledger_verifies();
+}
+
+/// Lets dev-a have a turn.
+fn greeted(run: &mut Running<'_>, model: &Model) {
+    let asked = model.count();
+    run.status("the runtime answers", Duration::from_secs(60), |s| Some(s.clone()));
+    assert!(run.bench().agents(&["send", "dev-a", "good morning"]).status.success());
+    run.until("dev-a asks its model", |_| model.asked()[asked..].iter().any(|a| a.role == "dev-a"));
+    let rests = |s: &Value| {
+        let role = roles(s).iter().find(|r| r["id"] == "dev-a")?;
+        (role["state"] == "idle" && role["unread"] == 0).then_some(())
+    };
+    run.status("it has read it", Duration::from_secs(60), rests);
+}
+
+#[test]
+fn own_parts_of_prompts_count_once_they_are_accepted() {
+    own_parts_count_once_accepted(Bench::claude(&THREE, SHELL));
+}
+
+#[test]
+fn own_parts_of_prompts_count_in_a_terminal_too() {
+    let mut bench = Bench::claude(&THREE, SHELL);
+    bench.config["agents"]["backend"]["mode"] = json!("terminal");
+    own_parts_count_once_accepted(bench);
 }
 
 /// A command without any login in its environment.
