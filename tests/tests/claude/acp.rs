@@ -11,7 +11,11 @@ use foureyes_tests::{
     processes,
 };
 use serde_json::{Value, json};
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 #[test]
 fn another_program_brings_a_feature_to_signed_merge() {
@@ -68,9 +72,7 @@ fn a_killed_program_goes_on_with_its_conversation() {
     let programs = bench.programs_of(&who);
     assert!(!programs.is_empty(), "{who} has no program: {:?}", bench.processes());
     programs.iter().for_each(|p| kill_pid(p.pid));
-    run.until("what it had started is gone, too", |_| {
-        !sandbox.iter().any(|pid| processes::is_there(*pid))
-    });
+    run.until("what it had started is gone, too", |_| !sandbox.iter().any(|pid| processes::is_there(*pid)));
     goes_on(&mut run, &home, "tests", &who, &model);
     assert_eq!(kept(&bench, &who), before, "another conversation");
     run.finish();
@@ -83,36 +85,28 @@ fn a_killed_program_goes_on_with_its_conversation() {
 #[test]
 fn limits_and_refused_keys_of_another_program_are_known_from_its_requests() {
     let mut bench = Bench::acp(&THREE, SHELL);
-    let limit = json!([{"request": 2, "status": 429, "reset_in": "12 s"}]);
-    bench.task("note").model("planner-a", &faulty(limit));
-    let mut play = dev(&note("note"));
-    play["faults"] = json!([{"request": 2, "status": 401}]);
-    bench.dev_models(&play);
+    let faults = json!([{"request": 2, "status": 429, "reset_in": "22 s"}, {"request": 4, "status": 401}]);
+    bench.task("note").dev_models(&dev(&note("note"))).model("planner-a", &faulty(faults));
     let model = bench.serve_models();
     let mut run = bench.start();
     run.until("the limit is told", |r| alerts(r, "account-paused").len() == 1);
-    run.wait("the refusal is told", Duration::from_secs(90), |r| {
-        (!alerts(r, "account-refused").is_empty()).then_some(())
-    });
+    let paused = Instant::now();
+    let asked = model.count();
+    run.status("it comes back", Duration::from_secs(60), |_| (model.count() > asked).then_some(()));
+    let again = model.asked()[asked].at.duration_since(paused);
+    assert!(again > Duration::from_secs(15), "asked again after {again:?}");
+    run.until("the refusal is told", |r| alerts(r, "account-refused").len() == 1);
     let asked = model.count();
     run.stays("nothing is asked", Duration::from_secs(4), || match model.count() - asked {
         0 => Ok(()),
         n => Err(format!("{n} more requests")),
     });
-    // Each dev's model refuses once.
-    for _ in 0..2 {
-        let told = alerts(&bench.records(), "account-refused").len();
-        let mended = bench.agents(&["role", "restart", "dev-a"]);
-        assert!(mended.status.success(), "{}", said(&mended));
-        let again = |r: &foureyes_tests::records::Records| {
-            let more = alerts(r, "account-refused").len() > told;
-            (more || r.delivered("note")).then_some(r.delivered("note"))
-        };
-        if run.wait("it goes on", Duration::from_secs(90), again) {
-            break;
-        }
-    }
+    let mended = bench.agents(&["role", "restart", "planner-a"]);
+    assert!(mended.status.success(), "{}", said(&mended));
     run.finish();
     bench.assert_nobody_left();
-    once(&bench, &bench.records());
+    let records = bench.records();
+    once(&bench, &records);
+    assert_eq!(alerts(&records, "account-paused").len(), 1, "{}", records.lines());
+    assert_eq!(alerts(&records, "account-refused").len(), 1, "{}", records.lines());
 }

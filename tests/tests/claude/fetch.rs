@@ -12,7 +12,8 @@ use std::{fs, time::Duration};
 
 const TEAM: [(&str, &str); 4] =
     [("planner-a", "planner"), ("dev-a", "dev"), ("dev-b", "dev"), ("docs", "docs")];
-const PAGE: &str = "<html><body><h1>The manual</h1><script>x()</script><p>Press the green button.</p></body></html>";
+const PAGE: &str =
+    "<html><body><h1>The manual</h1><script>x()</script><p>Press the green button.</p></body></html>";
 
 /// A model that does this when somebody speaks to it.
 fn when_told(family: &str, steps: &[Value]) -> Value {

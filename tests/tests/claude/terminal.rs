@@ -61,7 +61,8 @@ fn a_killed_screen_comes_back_with_its_conversation_and_its_hooks() {
     };
     let tests = stopped("tests", "test: note", &[("tests/note.sh", "grep -q done note.txt\n")]);
     let code = foureyes_tests::plays::push("feat: note", &[("note.txt", "done\n")]);
-    let play = dev(&[assigned("note", before_push(tests)), verdict("note", "RED", "passed", before_push(code))]);
+    let play =
+        dev(&[assigned("note", before_push(tests)), verdict("note", "RED", "passed", before_push(code))]);
     bench.task("note").dev_models(&play);
     let model = bench.serve_models();
     let mut run = bench.start();

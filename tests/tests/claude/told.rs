@@ -75,7 +75,8 @@ fn last_line_of(model: &Model, role: &str) -> Option<String> {
 /// The tables say what the ledger says, whoever asks.
 fn costs(bench: &Bench, status: &Value, closing: &str) {
     let json = bench.agents(&["costs", "--json"]);
-    let costs: Value = serde_json::from_slice(&json.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&json)));
+    let costs: Value =
+        serde_json::from_slice(&json.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&json)));
     let records = bench.records();
     let used: Vec<&ModelUsed> = records.bodies(|b| if let Body::ModelUsed(u) = b { Some(u) } else { None });
     let sum = |of: fn(&ModelUsed) -> u64| used.iter().map(|u| of(u)).sum::<u64>();
@@ -84,11 +85,16 @@ fn costs(bench: &Bench, status: &Value, closing: &str) {
     assert_eq!(total("microusd"), sum(|u| u.microusd.unwrap_or(0)), "{costs}");
     let tokens = sum(|u| u.input_tokens + u.output_tokens + u.cache_read_tokens + u.cache_write_tokens);
     assert!(total("tokens") == tokens && tokens > 0 && total("microusd") > 0, "{costs}");
-    for (key, names) in [("roles", &["planner-a", "dev-a", "dev-b"][..]), ("features", &["note at GREEN"]), ("models", &["claude"])] {
+    for (key, names) in [
+        ("roles", &["planner-a", "dev-a", "dev-b"][..]),
+        ("features", &["note at GREEN"]),
+        ("models", &["claude"]),
+    ] {
         let lines = costs[key].as_array().expect("lines");
         let of = |what: &str| lines.iter().map(|l| l["spent"][what].as_u64().unwrap_or(0)).sum::<u64>();
         assert_eq!((of("tokens"), of("microusd")), (total("tokens"), total("microusd")), "{key}: {costs}");
-        let named = |name: &&&str| lines.iter().any(|l| l["what"].as_str().is_some_and(|w| w.contains(**name)));
+        let named =
+            |name: &&&str| lines.iter().any(|l| l["what"].as_str().is_some_and(|w| w.contains(**name)));
         let missing: Vec<_> = names.iter().filter(|n| !named(n)).collect();
         assert!(missing.is_empty(), "{missing:?} of {key}: {costs}");
     }
@@ -190,7 +196,9 @@ fn what_is_missing_is_told_by_the_doctor_and_refuses_a_run() {
     assert!(program["met"] == true && program["detail"].to_string().contains(&inside), "{program}");
     assert!(program["detail"].as_str().is_some_and(|d| d.starts_with("2.")), "{program}");
     assert!(login["met"] == false && login["detail"].to_string().contains("ANTHROPIC_API_KEY"), "{login}");
-    for (name, secret) in [("ANTHROPIC_API_KEY", "sk-ant-api03-x1"), ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-x1")] {
+    for (name, secret) in
+        [("ANTHROPIC_API_KEY", "sk-ant-api03-x1"), ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-x1")]
+    {
         let found = doctor(without_login(&bench, &["doctor", "--json"]).env(name, secret));
         let login = finding(&found, "login");
         assert!(login["met"] == true && login["detail"].to_string().contains(name), "{login}");
@@ -209,7 +217,9 @@ fn what_is_missing_is_told_by_the_doctor_and_refuses_a_run() {
     let file = bench.trust().to_string_lossy().into_owned();
     let refused = doctor(without_login(&bench, &["run", &file, "--plain"]).env(LOGINS[0], "sk-ant-api03-x1"));
     assert_eq!(refused.status.code(), Some(7), "{}", said(&refused));
-    for words in ["claude is missing", &nowhere.display().to_string(), "npm install -g @anthropic-ai/claude-code"] {
+    for words in
+        ["claude is missing", &nowhere.display().to_string(), "npm install -g @anthropic-ai/claude-code"]
+    {
         assert!(said(&refused).contains(words), "no {words}: {}", said(&refused));
     }
     assert!(bench.ledger().is_none(), "it was started");
