@@ -18,14 +18,31 @@ impl Web {
     ///
     /// # Panics
     /// When there is no port.
-    pub fn serving(page: &'static str) -> Self {
+    pub fn serving(page: &str) -> Self {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html";
+        Self::answering(format!(
+            "{head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}",
+            page.len()
+        ))
+    }
+
+    /// A server that leads to another address, whatever it is asked.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub fn leading_to(url: &str) -> Self {
+        let head = format!("HTTP/1.1 302 Found\r\nlocation: {url}");
+        Self::answering(format!("{head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"))
+    }
+
+    fn answering(reply: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port for the page");
         let address = listener.local_addr().expect("its address");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let kept = asked.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let request = answer(client, page);
+                let request = answer(client, &reply);
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(request);
             }
         });
@@ -49,7 +66,7 @@ impl Web {
 }
 
 /// Answers one request, and says which it was.
-fn answer(mut client: TcpStream, page: &str) -> String {
+fn answer(mut client: TcpStream, reply: &str) -> String {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -58,8 +75,7 @@ fn answer(mut client: TcpStream, page: &str) -> String {
             _ => break,
         }
     }
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n";
     // Whoever asked may have gone.
-    let _ = write!(client, "{head}content-length: {}\r\n\r\n{page}", page.len());
+    let _ = client.write_all(reply.as_bytes());
     String::from_utf8_lossy(&request).into_owned()
 }

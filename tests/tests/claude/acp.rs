@@ -5,7 +5,7 @@ use crate::{
     limits::{alerts, faulty},
 };
 use foureyes_tests::{
-    bench::{Bench, SHELL, said},
+    bench::{Bench, Running, SHELL, said},
     claude::{THREE, roles},
     plays::{self, assigned, dev, note, verdict},
     processes,
@@ -17,46 +17,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[test]
-fn another_program_brings_a_feature_to_signed_merge() {
-    let mut bench = Bench::acp(&THREE, SHELL);
-    bench.config["run"] = json!({"until_done": false});
-    bench.task("note").dev_models(&dev(&note("note")));
-    let model = bench.serve_models();
-    let mut run = bench.start();
-    let landed = |s: &Value| {
-        let at_rest = |r: &Value| r["state"] == "idle" && r["unread"] == 0;
-        (s["features"][0]["status"] == "done" && roles(s).iter().all(at_rest)).then(|| s.clone())
-    };
-    let status = run.status("the feature is done and everybody rests", Duration::from_secs(180), landed);
-    assert_eq!(status["idle_turns"], 0, "{status}");
-    for role in roles(&status) {
-        let at = |what: &str| role["delivery"][what].as_u64().unwrap_or_else(|| panic!("no {what}: {role}"));
-        let order = [at("prompted_ms"), at("written_ms"), at("seen_ms"), at("acted_ms")];
-        assert!(order.is_sorted(), "{order:?}: {role}");
-        assert!(role["turns"].as_u64() > Some(0) && role["restarts"] == 0, "{role}");
-        assert!(role["spent"]["requests"].as_u64() > Some(0), "{role}");
-    }
-    bench.down();
-    run.end(Duration::from_secs(30));
-    bench.assert_nobody_left();
-    bench.assert_ledger_verifies();
-    let records = bench.records();
-    assert!(records.refusals().is_empty(), "{}", records.lines());
-    once(&bench, &records);
-    // No title and nothing else is asked for on the program's own account.
-    assert!(model.asked().iter().all(|a| THREE.iter().any(|(role, _)| *role == a.role)));
-}
-
 /// Where the runtime keeps which conversation a role has.
 fn kept(bench: &Bench, who: &str) -> Value {
     let file: PathBuf = bench.clone_of(who).with_file_name("conversation.json");
     serde_json::from_slice(&fs::read(&file).expect("a conversation")).expect("JSON")
 }
 
+/// Also where one program is killed in the middle of its work.
 #[test]
-fn a_killed_program_goes_on_with_its_conversation() {
+fn another_program_brings_a_feature_to_signed_merge() {
     let mut bench = Bench::acp(&THREE, SHELL);
+    bench.config["run"] = json!({"until_done": false});
     let tests = stopped("tests", "test: note", &[("tests/note.sh", "grep -q done note.txt\n")]);
     let code = plays::push("feat: note", &[("note.txt", "done\n")]);
     let play = dev(&[assigned("note", tests), verdict("note", "RED", "passed", code)]);
@@ -68,17 +39,46 @@ fn a_killed_program_goes_on_with_its_conversation() {
     stands(&mut run, &home, "tests");
     let before = kept(&bench, &who);
     assert!(before["foreign"].is_string(), "{before}");
-    let sandbox = in_sandbox(&bench, &who);
-    let programs = bench.programs_of(&who);
-    assert!(!programs.is_empty(), "{who} has no program: {:?}", bench.processes());
+    die(&mut run, &who);
+    goes_on(&mut run, &home, "tests", &who, &model);
+    let landed = |s: &Value| {
+        let at_rest = |r: &Value| r["state"] == "idle" && r["unread"] == 0;
+        (s["features"][0]["status"] == "done" && roles(s).iter().all(at_rest)).then(|| s.clone())
+    };
+    let status = run.status("the feature is done and everybody rests", Duration::from_secs(150), landed);
+    assert_eq!(kept(&bench, &who), before, "another conversation");
+    turns(&status, &who);
+    bench.down();
+    run.end(Duration::from_secs(30));
+    bench.assert_nobody_left();
+    bench.assert_ledger_verifies();
+    let records = bench.records();
+    assert!(records.refusals().is_empty(), "{}", records.lines());
+    once(&bench, &records);
+    // No title and nothing else is asked for on the program's own account.
+    assert!(model.asked().iter().all(|a| THREE.iter().any(|(role, _)| *role == a.role)));
+}
+
+/// SIGKILL of a role's program; what it had started goes with it.
+fn die(run: &mut Running<'_>, who: &str) {
+    let sandbox = in_sandbox(run.bench(), who);
+    let programs = run.bench().programs_of(who);
+    assert!(!programs.is_empty(), "{who} has no program: {:?}", run.bench().processes());
     programs.iter().for_each(|p| kill_pid(p.pid));
     run.until("what it had started is gone, too", |_| !sandbox.iter().any(|pid| processes::is_there(*pid)));
-    goes_on(&mut run, &home, "tests", &who, &model);
-    assert_eq!(kept(&bench, &who), before, "another conversation");
-    run.finish();
-    assert_eq!(kept(&bench, &who), before, "another conversation");
-    bench.assert_nobody_left();
-    once(&bench, &bench.records());
+}
+
+/// No turn without something that waits, every prompt seen and acted on, every request counted; only
+/// who was killed was restarted.
+fn turns(status: &Value, killed: &str) {
+    assert_eq!(status["idle_turns"], 0, "{status}");
+    for role in roles(status) {
+        let at = |what: &str| role["delivery"][what].as_u64().unwrap_or_else(|| panic!("no {what}: {role}"));
+        let order = [at("prompted_ms"), at("written_ms"), at("seen_ms"), at("acted_ms")];
+        assert!(order.is_sorted(), "{order:?}: {role}");
+        assert!(role["turns"].as_u64() > Some(0) && role["spent"]["requests"].as_u64() > Some(0), "{role}");
+        assert_eq!(role["restarts"], u64::from(role["id"] == killed), "{role}");
+    }
 }
 
 /// The program does not say what its model's trouble is; the proxy saw it.
