@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start programs: cargo, git and the program under test")]
 
+pub mod acp;
 pub mod bench;
 pub mod claude;
 pub mod licence;
@@ -16,6 +17,7 @@ pub mod stock;
 pub mod tap;
 pub mod terminal;
 pub mod tree;
+pub mod web;
 pub mod workspace;
 
 use std::{

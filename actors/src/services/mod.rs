@@ -5,5 +5,6 @@ pub mod health;
 pub mod librarian;
 pub mod limiter;
 pub mod locks;
+mod memory;
 pub mod projector;
 pub mod registry;

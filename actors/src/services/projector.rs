@@ -1,5 +1,6 @@
 //! The projector: makes the picture that displays, `status` and the agents' tools show.
 
+use super::memory::Memory;
 use crate::{
     context::Context as Core,
     journal::{Cursor, Entry},
@@ -97,6 +98,7 @@ pub struct Projector {
     locks: Vec<foureyes_ports::view::LockView>,
     progress: BTreeMap<FeatureId, String>,
     work: BTreeMap<PrincipalId, String>,
+    memory: Memory,
     version: u64,
     dirty: bool,
 }
@@ -122,6 +124,7 @@ impl Projector {
             locks: Vec::new(),
             progress: BTreeMap::new(),
             work: BTreeMap::new(),
+            memory: Memory::default(),
             version: 0,
             dirty: true,
         }
@@ -209,7 +212,9 @@ impl Projector {
     }
 
     fn publish(&mut self) {
-        if !std::mem::take(&mut self.dirty) {
+        let processes: Vec<u32> = self.roles.values().filter_map(|role| role.pid).collect();
+        let grown = self.memory.measure(&processes, self.core.ports.clock.now_ms());
+        if !std::mem::take(&mut self.dirty) && !grown {
             return;
         }
         self.version += 1;
@@ -273,7 +278,7 @@ impl Projector {
             unread: signal.map_or(0, |s| s.unread),
             oldest_unread_ms: signal.and_then(|s| s.oldest_ms).map_or(0, |at| now.saturating_sub(at)),
             quiet_ms: signal.filter(|s| s.pid.is_some()).map_or(0, |s| now.saturating_sub(s.heard_ms)),
-            memory: signal.and_then(|s| s.pid).map_or(0, resident_bytes),
+            memory: signal.and_then(|s| s.pid).map_or(0, |pid| self.memory.of(pid)),
             turns: signal.map_or(0, |s| s.turns),
             delivery: signal.map_or_else(DeliveryView::default, |s| s.delivery),
             held: signal.and_then(|s| s.held.as_deref()).map(|why| clean_text(why, LINE)),
@@ -326,13 +331,6 @@ fn push<T>(queue: &mut VecDeque<T>, item: T, max: usize) {
     if queue.len() > max {
         queue.pop_front();
     }
-}
-
-/// Resident memory of a process, in bytes; 0 when it is gone.
-fn resident_bytes(pid: u32) -> u64 {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    let pages: u64 = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
-    pages * 4_096
 }
 
 fn status(status: &Status) -> String {

@@ -59,6 +59,13 @@ pub fn is_native(program: &Path) -> bool {
     fs::File::open(program).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == ELF
 }
 
+/// Whether it knows an option, as its own help says; asked as [`version`] is.
+pub fn knows(program: &Path, option: &str) -> bool {
+    let Ok(home) = tempfile::tempdir() else { return false };
+    let said = programs::ask_in(program, &["--help"], home.path());
+    said.is_some_and(|said| String::from_utf8_lossy(&said.out).split_whitespace().any(|word| word == option))
+}
+
 /// Its version, asked of the program itself with a home of its own, so that it finds and writes
 /// nothing of the user's.
 pub fn version(program: &Path) -> Option<ClaudeVersion> {

@@ -23,14 +23,14 @@ use std::{
 };
 
 /// A call of a tool that does not end before somebody writes the file `go-<name>`.
-fn stop(name: &str) -> Value {
+pub fn stop(name: &str) -> Value {
     let wait =
         format!("touch ~/at-{name}; until [ -e ~/go-{name} ]; do sleep 0.2; done; echo went-on-{name}");
     json!({"run": ["/bin/sh", "-c", wait]})
 }
 
 /// Steps with a stop before the last one, the push.
-fn stopped(name: &str, message: &str, files: &[(&str, &str)]) -> Vec<Value> {
+pub fn stopped(name: &str, message: &str, files: &[(&str, &str)]) -> Vec<Value> {
     let mut steps = push(message, files);
     steps.insert(steps.len() - 1, stop(name));
     steps
@@ -83,7 +83,7 @@ fn a_conversation_survives_the_death_of_its_program_of_all_programs_and_of_the_r
 }
 
 /// The CLI and what it started.
-fn in_sandbox(bench: &Bench, who: &str) -> Vec<i32> {
+pub fn in_sandbox(bench: &Bench, who: &str) -> Vec<i32> {
     let state = bench.state();
     bench.processes().iter().filter(|p| p.shows(&state, who)).map(|p| p.pid).collect()
 }
@@ -117,31 +117,35 @@ fn kills_of_programs_and_of_the_runtime_at_any_time_change_nothing() {
     once(&bench, &bench.finish());
 }
 
-fn once(bench: &Bench, records: &Records) {
+/// Everything happened exactly once.
+pub fn once(bench: &Bench, records: &Records) {
     assert_eq!((records.merged("note").len(), records.pushes("note").len()), (1, 2), "{}", records.lines());
     assert_eq!(bench.repo.git(&["rev-list", "--merges", "--count", "main"]), "1");
     assert_eq!(bench.repo.git(&["rev-list", "--no-merges", "--count", "main"]), "3");
     assert!(bench.repo.try_git(&["fsck", "--strict", "--no-dangling"]).status.success());
 }
 
-fn assignee(records: &Records) -> Option<String> {
+/// Who implements the feature.
+pub fn assignee(records: &Records) -> Option<String> {
     let mut all = records.of("note").into_iter();
     let implements =
         |b: &Body| matches!(b, Body::TaskAssignment(t) if t.task == foureyes_protocol::body::Task::Implement);
     all.find(|e| implements(&e.body)).map(|e| e.to.to_string())
 }
 
-fn kill_pid(pid: i32) {
+/// SIGKILL.
+pub fn kill_pid(pid: i32) {
     // One of several may have gone with another.
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap_or_default();
 }
 
 /// Waits until the agent is in the middle of the call.
-fn stands(run: &mut Running<'_>, home: &Path, name: &str) {
+pub fn stands(run: &mut Running<'_>, home: &Path, name: &str) {
     until_there(run, &format!("the agent stands at {name}"), &home.join(format!("at-{name}")));
 }
 
-fn goes_on(run: &mut Running<'_>, home: &Path, name: &str, who: &str, model: &Model) {
+/// Lets the call end; the next program of the role knows what was before.
+pub fn goes_on(run: &mut Running<'_>, home: &Path, name: &str, who: &str, model: &Model) {
     let killed = model.count();
     fs::write(home.join(format!("go-{name}")), "").expect("the word to go on");
     let until = format!("{who} asks its model again after the death at {name}");
@@ -154,14 +158,14 @@ fn goes_on(run: &mut Running<'_>, home: &Path, name: &str, who: &str, model: &Mo
 }
 
 /// The one transcript of a role, and what stands in it.
-fn conversation(bench: &Bench, who: &str) -> (PathBuf, String) {
+pub fn conversation(bench: &Bench, who: &str) -> (PathBuf, String) {
     let all = bench.transcripts(who);
     assert_eq!(all.len(), 1, "{all:?}");
     (all[0].clone(), fs::read_to_string(&all[0]).expect("a transcript"))
 }
 
 /// It is the same conversation, longer.
-fn same(bench: &Bench, who: &str, (path, before): &(PathBuf, String)) {
+pub fn same(bench: &Bench, who: &str, (path, before): &(PathBuf, String)) {
     let (now, after) = conversation(bench, who);
     assert_eq!(now, *path);
     // Lines without an id are notes of the program to itself, which it replaces.

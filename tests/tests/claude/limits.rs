@@ -12,13 +12,15 @@ use foureyes_tests::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-fn faulty(faults: Value) -> Value {
+/// A planner whose model fails so.
+pub fn faulty(faults: Value) -> Value {
     let mut play = plays::planner(&json!({}));
     play["faults"] = faults;
     play
 }
 
-fn alerts(records: &Records, event: &str) -> Vec<String> {
+/// The texts of the alerts of this kind.
+pub fn alerts(records: &Records, event: &str) -> Vec<String> {
     records.bodies(|b| match b {
         Body::Alert(a) if a.event == event => Some(a.text.clone()),
         _ => None,

@@ -3,13 +3,20 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start programs: git, gpg and the program under test")]
 
+mod acp;
 mod budget;
+mod fetch;
+mod hang;
 mod hooks;
 mod hostile;
 mod kills;
 mod limits;
+mod mixed;
 mod orders;
 mod secrets;
 mod start;
+mod taking;
+mod terminal;
+mod told;
 mod user;
 mod whole;

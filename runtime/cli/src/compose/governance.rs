@@ -6,11 +6,12 @@ use foureyes_model::fetch::{FetchError, Fetcher};
 use foureyes_policies::features::Push;
 use foureyes_ports::{
     governance::{Draft, Fetched, Governance, InboxItem, Receipt},
-    text::clean_lines,
+    text::{clean_lines, clean_text},
     view::{FeatureView, View},
 };
 use foureyes_protocol::{
-    Body, Code, CommitId, Digest, Family, FeatureId, MessageId, PrincipalId, Reason, body::Subject,
+    Address, Body, Code, CommitId, Digest, Family, FeatureId, Label, MessageId, PrincipalId, Reason,
+    body::{Refused, Subject},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -20,6 +21,8 @@ use std::{
 /// What a reviewer gets at most of a diff, a file or a piece of evidence.
 const CAP: usize = 256 * 1024;
 const LINES: usize = 20_000;
+/// Characters of an address that are recorded: more is never asked for.
+const LONGEST_URL: usize = 2048;
 
 /// The governance port over the core.
 pub struct CoreGovernance {
@@ -49,6 +52,19 @@ impl CoreGovernance {
     fn newest_push(&self, feature: &FeatureId) -> Result<Push, Reason> {
         let none = || Reason::new(Code::NotAsked, format!("{feature} does not exist or has no push yet"));
         self.core.features().by_id.get(feature).and_then(|f| f.push.clone()).ok_or_else(none)
+    }
+
+    /// A page that did not come is a record, too: its address may have gone out all the same, and one
+    /// of a host that nobody accepted may have been meant to carry words out.
+    async fn not_fetched(&self, role: &PrincipalId, url: &str, error: &FetchError) -> Reason {
+        let reason = Reason::new(Code::WebHost, error.to_string());
+        let what = format!("fetch {}", clean_text(url, LONGEST_URL));
+        let refused = Refused { who: role.clone(), what, reason: reason.clone(), incident: false };
+        let draft = Draft { labels: [Label::Agent].into(), ..Draft::new(Address::system(), refused) };
+        if let Err(error) = self.core.say_all(vec![draft]).await {
+            tracing::warn!(%error, "a refusal was not recorded");
+        }
+        reason
     }
 
     /// The spec with this digest, as it stands in the ledger.
@@ -189,10 +205,12 @@ impl Governance for CoreGovernance {
     }
 
     async fn fetch(&self, role: &PrincipalId, url: &str) -> Result<Fetched, Reason> {
-        let refuse = |e: &FetchError| Reason::new(Code::WebHost, e.to_string());
         let fetcher = self.fetcher.as_ref().map_err(|e| Reason::new(Code::WebHost, e.clone()))?;
         self.core.may_act(role).await?;
-        let page = fetcher.get(url).await.map_err(|e| refuse(&e))?;
+        let page = match fetcher.get(url).await {
+            Ok(page) => page,
+            Err(error) => return Err(self.not_fetched(role, url, &error).await),
+        };
         let text = text(page.text.as_bytes());
         let record = foureyes_protocol::body::Fetched {
             role: role.clone(),
@@ -201,9 +219,9 @@ impl Governance for CoreGovernance {
             bytes: page.bytes,
             content: Digest::of(text.as_bytes()),
         };
-        let draft = Draft::new(foureyes_protocol::Address::system(), record);
+        let draft = Draft::new(Address::system(), record);
         let draft = Draft { priority: foureyes_protocol::Priority::Low, ..draft };
-        let draft = Draft { labels: [foureyes_protocol::Label::Web].into(), ..draft };
+        let draft = Draft { labels: [Label::Web].into(), ..draft };
         self.core.say_all(vec![draft]).await?;
         Ok(Fetched { url: page.url, status: page.status, text })
     }

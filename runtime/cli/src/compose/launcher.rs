@@ -33,7 +33,7 @@ use foureyes_session::{
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use tokio::{runtime::Handle, sync::watch};
 
@@ -66,6 +66,8 @@ pub(super) struct Inner {
     pub(super) prompts: Prompts,
     pub(super) models: Option<Models>,
     pub(super) conversations: Conversations,
+    /// The arguments by which the CLI takes the prompt of each start, once they are known.
+    pub(super) prompt_args: OnceLock<Vec<String>>,
     sandbox: Arc<dyn Sandbox>,
     spawner: Spawner,
     scripted: PtyBackend,
@@ -108,6 +110,7 @@ impl SandboxLauncher {
         Self(Arc::new(Inner {
             terminal,
             conversations: Conversations::below(state.roles()),
+            prompt_args: OnceLock::new(),
             state,
             plays: outfit.plays,
             prompts: outfit.prompts,

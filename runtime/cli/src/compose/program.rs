@@ -33,6 +33,8 @@ const PROMPT: &str = "prompt.md";
 pub(super) const PROXY_PORT: u16 = 9999;
 /// The CLI's own tries before it gives a turn up: the runtime does the waiting, for all of an account.
 const RETRIES: u8 = 2;
+/// The CLI's option for whether it keeps to the prompt with which a conversation began.
+const SNAPSHOT: &str = "--system-prompt-snapshot";
 
 /// What is started for a role.
 pub(super) struct Program {
@@ -119,7 +121,7 @@ impl Inner {
             session: conversation.session(resume),
             prompt_file: Some(format!("{ROLE_DIR}/{PROMPT}")),
             tools: tools_of(family).iter().map(|t| (*t).to_owned()).collect(),
-            extra_args: args.to_vec(),
+            extra_args: self.arguments(args)?,
             max_retries: RETRIES,
         };
         let door = models.door(role, PROXY_PORT);
@@ -169,7 +171,7 @@ impl Inner {
             tools,
             prompt_file: Some(Path::new(ROLE_DIR).join(PROMPT)),
             walled: !self.context.facts.advisory,
-            args: args.to_vec(),
+            args: self.arguments(args)?,
         };
         let home = self.state.role_home(role);
         fs::create_dir_all(&home).map_err(|e| format!("{}: {e}", home.display()))?;
@@ -244,6 +246,22 @@ impl Inner {
         opened.map_err(|e| format!("the conversation of {role}: {e}"))
     }
 
+    /// The user's own arguments and those by which a conversation that goes on gets the role's present
+    /// prompt: newer versions repeat the one with which it began, whatever they are given.
+    fn arguments(&self, own: &[String]) -> Result<Vec<String>, String> {
+        let program = self.claude_program()?;
+        let present = self.prompt_args.get_or_init(|| match crate::claude::knows(&program, SNAPSHOT) {
+            true => vec![SNAPSHOT.to_owned(), "off".to_owned()],
+            false => Vec::new(),
+        });
+        Ok(own.iter().chain(present).cloned().collect())
+    }
+
+    fn claude_program(&self) -> Result<PathBuf, String> {
+        let program = crate::claude::find(self.context.facts.config.agents.claude_program.as_deref());
+        program.map_err(|e| format!("{e}; install it: {}", crate::claude::INSTALL))
+    }
+
     /// Where the CLI of a role writes its conversation down.
     pub(super) fn transcript(&self, role: &PrincipalId, conversation: &Conversation) -> Transcript {
         Transcript::new(&self.state.role_home(role), CLAUDE_DIR, "/work", conversation.id)
@@ -251,9 +269,7 @@ impl Inner {
 
     /// The program that nobody inside can read, made once.
     fn claude_copy(&self) -> Result<PathBuf, String> {
-        let program = crate::claude::find(self.context.facts.config.agents.claude_program.as_deref());
-        let program = program.map_err(|e| format!("{e}; install it: {}", crate::claude::INSTALL))?;
-        self.copy(&program)
+        self.copy(&self.claude_program()?)
     }
 }
 

@@ -273,8 +273,10 @@ impl Acp {
         };
         let mut steps = if heard { self.seen() } else { Vec::new() };
         let Some(mut turn) = self.turn.take() else { return steps };
-        // Some agents answer a prompt that was cancelled with an error of what they left off.
-        let end = if turn.cancelled && !heard { TurnEnd::Interrupted } else { end };
+        // Some agents answer a prompt that was cancelled with an error of what they left off, or call
+        // it done.
+        let left_off = turn.cancelled && (!heard || end == TurnEnd::Done);
+        let end = if left_off { TurnEnd::Interrupted } else { end };
         let (input_tokens, output_tokens) = tokens(usage.as_ref());
         let cost_microusd = self.spent.microusd();
         steps.extend(self.asks.cancel_all().into_iter().map(Step::Reply));
