@@ -8,6 +8,7 @@ use crate::{
     prompts::is_part_name,
     sections::{
         limits::{Rate, RateKind},
+        model::Credentials,
         roster::Backend,
         suite::Adapter,
     },
@@ -15,6 +16,44 @@ use crate::{
 };
 use foureyes_protocol::{Family, PrincipalId};
 use std::{collections::BTreeMap, path::Path};
+
+/// Options of Claude Code that a configuration cannot give.
+const CLAUDE_OWN: [&str; 34] = [
+    "--allow-dangerously-skip-permissions",
+    "--allowed-tools",
+    "--allowedTools",
+    "--append-system-prompt",
+    "--append-system-prompt-file",
+    "--bare",
+    "--continue",
+    "--dangerously-skip-permissions",
+    "--disable-slash-commands",
+    "--disallowed-tools",
+    "--disallowedTools",
+    "--fork-session",
+    "--input-format",
+    "--mcp-config",
+    "--model",
+    "--no-session-persistence",
+    "--output-format",
+    "--permission-mode",
+    "--permission-prompt-tool",
+    "--plugin-dir",
+    "--print",
+    "--replay-user-messages",
+    "--resume",
+    "--session-id",
+    "--setting-sources",
+    "--settings",
+    "--strict-mcp-config",
+    "--system-prompt",
+    "--system-prompt-file",
+    "--tools",
+    "-c",
+    "-p",
+    "-r",
+    "-v",
+];
 
 impl Checked {
     /// Where the value of a path was written; where it was not, the nearest thing around it.
@@ -44,6 +83,7 @@ pub(crate) fn check(
     backends(config, play_exists, &mut found);
     prompts(config, &mut found);
     model_plays(config, play_exists, &mut found);
+    credentials(config, &mut found);
     shown(config, &mut found);
     tasks(config, &mut found);
     suite(config, &mut found);
@@ -118,7 +158,29 @@ fn backend(backend: &Backend, path: &str, play_exists: &dyn Fn(&str) -> bool, fo
             program(argv, &format!("{path}.argv"), found);
             variables(env, &format!("{path}.env"), found);
         }
-        Backend::Claude { .. } => {}
+        Backend::Claude { args, .. } => claude_args(args, &format!("{path}.args"), found),
+    }
+}
+
+/// Options that the runtime sets itself, or that would take its rules away from the program.
+fn claude_args(args: &[String], path: &str, found: &mut Found<'_>) {
+    let own = |arg: &str| {
+        let option = arg.split('=').next().unwrap_or_default();
+        option == "--" || CLAUDE_OWN.contains(&option)
+    };
+    for (i, arg) in args.iter().enumerate().filter(|(_, arg)| own(arg)) {
+        let hint =
+            "delete it: a role's tools, rights, settings and conversation are the runtime's (docs/agents.md)"
+                .to_owned();
+        found.add(&format!("{path}[{i}]"), format!("{arg:?} is set by the runtime"), hint);
+    }
+}
+
+fn credentials(config: &Config, found: &mut Found<'_>) {
+    if config.model.credentials == Credentials::File && config.model.credentials_file.is_none() {
+        let hint = "add `credentials_file: /path/of/a/file`, one line, mode 0600".to_owned();
+        let message = "`credentials: file` needs a `credentials_file`".to_owned();
+        found.add("model.credentials", message, hint);
     }
 }
 

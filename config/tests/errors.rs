@@ -197,3 +197,14 @@ fn columns_are_characters_and_spans_are_bytes() {
     assert_eq!((error.line, error.column), (1, 26));
     assert_eq!(&text[error.span.clone()], "nmae");
 }
+
+#[test]
+fn a_program_keeps_the_options_that_the_runtime_gives_it() {
+    let text = "version: 1
+agents:
+  backend: {kind: claude, args: [--verbose, --permission-mode=plan, --, --effort, high]}
+model: {credentials: file}
+";
+    let errors = load_with_plays(text, "broken.yaml", &|_| true).unwrap_err();
+    insta::assert_snapshot!(errors);
+}
