@@ -24,8 +24,8 @@ impl RoleActor {
                 self.asked_again = true;
             }
             ModelEvent::Heard => {}
+            ModelEvent::Ended => self.vigil.request_ended(),
             ModelEvent::Used(_) => {
-                self.vigil.request_ended();
                 // What failed before was asked again, and went well.
                 self.trouble.take_if(|_| self.asked_again);
                 if self.core.meter.exhausted_now(&self.id).is_some() {
@@ -37,7 +37,6 @@ impl RoleActor {
                 }
             }
             ModelEvent::Trouble(trouble) => {
-                self.vigil.request_failed();
                 self.at_once(&trouble, ctx);
                 (self.trouble, self.asked_again) = (Some(trouble), false);
             }

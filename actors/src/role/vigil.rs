@@ -21,8 +21,6 @@ pub(super) struct Vigil {
     tools: Calls,
     /// Requests to its model that are under way.
     requests: u32,
-    /// Whether what was used by a request that failed may still be told.
-    owed: bool,
     /// Questions of its own that the runtime has not answered yet.
     questions: u32,
     /// When it was asked for a sign of life.
@@ -75,20 +73,11 @@ impl Vigil {
     /// A request to its model went out.
     pub(super) fn request_began(&mut self) {
         self.requests = self.requests.saturating_add(1);
-        self.owed = false;
     }
 
-    /// A request was answered. One that was cut off is told as failed first, then what it used.
+    /// A request is over, however it ended.
     pub(super) fn request_ended(&mut self) {
-        if !std::mem::take(&mut self.owed) {
-            self.requests = self.requests.saturating_sub(1);
-        }
-    }
-
-    /// A request failed.
-    pub(super) fn request_failed(&mut self) {
         self.requests = self.requests.saturating_sub(1);
-        self.owed = true;
     }
 
     /// Whether something explains that it says nothing: all of this may take long.

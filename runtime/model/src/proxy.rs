@@ -160,6 +160,7 @@ impl Proxy {
             clock: Arc::clone(&self.0.clock),
             prices: Arc::clone(&self.0.settings.prices),
             heard_at: None,
+            went_out: false,
         }
     }
 }

@@ -17,10 +17,13 @@ pub enum ModelEvent {
     Asked,
     /// A piece of an answer came in. Told at most once a second.
     Heard,
-    /// A request was answered to its end.
+    /// What a request used, whether it was answered to its end or broke off.
     Used(ModelUse),
-    /// A request failed.
+    /// A request failed, or was refused before it went out.
     Trouble(ModelTrouble),
+    /// A request that went out is over: answered, failed, or given up by the agent. Told once for each
+    /// `Asked`, after all else of it.
+    Ended,
 }
 
 /// Whoever watches what agents use of their models. Must not block.

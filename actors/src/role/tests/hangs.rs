@@ -76,15 +76,18 @@ async fn a_request_to_the_model_explains_silence() {
     w.proxy(&dev(), ModelEvent::Asked).await;
     let used = || ModelEvent::Used(ModelUse::default());
     w.proxy(&dev(), used()).await;
+    w.proxy(&dev(), ModelEvent::Ended).await;
     w.pass(10 * MINUTE).await;
     assert_eq!((program.interrupts(), program.lives()), (0, true), "the other one is still under way");
-    // One that is cut off is told as failed, then what it used.
+    // One that is cut off is told as failed, then what it used, then that it is over.
     w.proxy(&dev(), ModelEvent::Trouble(ModelTrouble::Silent(Duration::from_secs(90)))).await;
     w.proxy(&dev(), used()).await;
+    w.proxy(&dev(), ModelEvent::Ended).await;
     w.proxy(&dev(), ModelEvent::Asked).await;
     w.pass(10 * MINUTE).await;
     assert_eq!(program.interrupts(), 0, "asked again");
-    w.proxy(&dev(), used()).await;
+    // Given up by its program: nothing else is told of it.
+    w.proxy(&dev(), ModelEvent::Ended).await;
     w.until("nothing explains it any more", |_| program.interrupts() == 1).await;
 }
 

@@ -217,12 +217,14 @@ impl World {
     async fn trouble(&self, role: &PrincipalId, trouble: ModelTrouble) {
         self.proxy(role, ModelEvent::Asked).await;
         self.proxy(role, ModelEvent::Trouble(trouble)).await;
+        self.proxy(role, ModelEvent::Ended).await;
     }
 
     async fn used(&self, role: &PrincipalId, microusd: u64) {
         self.proxy(role, ModelEvent::Asked).await;
         let used = ModelUse { model: "m".to_owned(), microusd: Some(microusd), ..ModelUse::default() };
         self.proxy(role, ModelEvent::Used(used)).await;
+        self.proxy(role, ModelEvent::Ended).await;
     }
 
     async fn control(&self, role: &PrincipalId, control: Control) {

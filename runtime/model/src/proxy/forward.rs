@@ -45,7 +45,7 @@ pub(super) struct Asked {
 /// The refusal that the agent gets instead; whoever watches has been told.
 pub(super) async fn forward(
     settings: &Settings,
-    teller: Teller,
+    mut teller: Teller,
     asked: Asked,
     body: Incoming,
     permit: OwnedSemaphorePermit,

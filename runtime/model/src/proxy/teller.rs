@@ -11,17 +11,20 @@ use std::sync::Arc;
 /// A piece of an answer is told at most so often.
 const HEARD_EVERY_MS: u64 = 1000;
 
-/// Tells of one request of one role.
+/// Tells of one request of one role. Dropping it tells that the request is over, if it went out: so
+/// also when the agent gives it up at any moment.
 pub(super) struct Teller {
     pub(super) role: PrincipalId,
     pub(super) watch: Arc<dyn ModelWatch>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) prices: Arc<Prices>,
     pub(super) heard_at: Option<UnixMillis>,
+    pub(super) went_out: bool,
 }
 
 impl Teller {
-    pub(super) fn asked(&self) {
+    pub(super) fn asked(&mut self) {
+        self.went_out = true;
         self.watch.tell(&self.role, ModelEvent::Asked);
     }
 
@@ -41,5 +44,13 @@ impl Teller {
     pub(super) fn trouble(&self, trouble: ModelTrouble) {
         tracing::debug!(role = %self.role, ?trouble, "a request to the model failed");
         self.watch.tell(&self.role, ModelEvent::Trouble(trouble));
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if self.went_out {
+            self.watch.tell(&self.role, ModelEvent::Ended);
+        }
     }
 }

@@ -52,10 +52,10 @@ async fn pieces_pass_as_they_come_and_are_counted() {
         word.notify_one();
     }
     until(&mut client, &mut seen, "\r\n0\r\n\r\n").await;
-    world.watch.until("usage", |w| !w.used().is_empty()).await;
+    world.watch.until("its end", |w| w.told().contains(&ModelEvent::Ended)).await;
     let microusd = 30 + 300 + 300 + 375;
     let used = ModelEvent::Used(sonnet(20, microusd));
-    assert_eq!(world.watch.told(), [ModelEvent::Asked, ModelEvent::Heard, used]);
+    assert_eq!(world.watch.told(), [ModelEvent::Asked, ModelEvent::Heard, used, ModelEvent::Ended]);
 }
 
 #[tokio::test]
@@ -127,6 +127,39 @@ async fn an_agent_that_goes_takes_the_connection_to_the_provider_with_it() {
     assert!(timeout(DEADLINE, upstream.gone.notified()).await.is_ok());
     world.watch.until("usage", |w| !w.used().is_empty()).await;
     assert!(world.watch.troubles().is_empty());
+}
+
+/// How many requests began and how many ended.
+fn balance(watch: &Watch) -> (usize, usize) {
+    let told = watch.told();
+    let count = |event| told.iter().filter(|e| **e == event).count();
+    (count(ModelEvent::Asked), count(ModelEvent::Ended))
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_before_its_answer_has_ended() {
+    let mut upstream = Upstream::start(vec![Step::Hang]).await;
+    let world = World::with_key(&config(&upstream.url()));
+    let mut client = world.connect();
+    let head = world.head("POST", "/v1/messages", "", STREAM.len());
+    client.write_all(format!("{head}{STREAM}").as_bytes()).await.unwrap();
+    upstream.request().await;
+    assert_eq!(balance(&world.watch), (1, 0));
+    drop(client);
+    world.watch.until("its end", |w| balance(w) == (1, 1)).await;
+    assert_eq!(world.watch.told(), [ModelEvent::Asked, ModelEvent::Ended]);
+}
+
+#[tokio::test]
+async fn each_request_that_went_out_ends_once_and_one_that_did_not_never_does() {
+    let upstream = Upstream::start(vec![answer("200 OK", "", "{}")]).await;
+    let world = World::with_key(&config(&upstream.url()));
+    world.ask("no JSON").await;
+    assert_eq!((world.watch.troubles().len(), balance(&world.watch)), (1, (0, 0)));
+    world.raw(&format!("{}{{}}", world.head("POST", "/v1/messages/count_tokens", "", 2))).await;
+    world.watch.until("the count", |w| balance(w) == (1, 1)).await;
+    world.raw(&world.head("GET", "/v1/models", "", 0)).await;
+    world.watch.until("the models", |w| balance(w) == (2, 2)).await;
 }
 
 fn short(url: &str, ms: u64) -> foureyes_config::sections::model::Model {
