@@ -26,6 +26,7 @@ mod running;
 mod shared_screen;
 mod styled;
 mod terminal;
+mod troubled;
 
 pub use json_lines::JsonLines;
 pub use lines::MAX_LINE;

@@ -1,5 +1,6 @@
 //! How a turn ended.
 
+use crate::agent::troubled::says;
 use agent_client_protocol_schema::{Error, ErrorCode, PromptResponse, StopReason};
 use foureyes_ports::{backend::TurnEnd, model::ModelTrouble, text::clean_text};
 use serde_json::Value;
@@ -115,11 +116,6 @@ const NETWORK: &[&str] = &[
     "timeout",
     "certificate",
 ];
-
-fn says(words: &str, marks: &[&str]) -> bool {
-    let words = words.to_ascii_lowercase();
-    marks.iter().any(|mark| words.contains(mark))
-}
 
 /// What the words alone tell, where no status came.
 fn by_words(words: &str) -> Option<ModelTrouble> {

@@ -2,10 +2,11 @@
 //! line each, results folded, plans, and what a turn used. Whoever shows it cleans it.
 
 use super::turn::ended;
+use crate::agent::troubled::troubled;
 use agent_client_protocol_schema::{
     ContentBlock, Plan, PlanEntryStatus, ToolCallContent, ToolCallStatus, ToolCallUpdate,
 };
-use foureyes_ports::{backend::TurnEnd, model::ModelTrouble, text::clean_text};
+use foureyes_ports::{backend::TurnEnd, text::clean_text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -205,18 +206,5 @@ fn how(end: &TurnEnd) -> String {
         TurnEnd::Interrupted => "interrupted".to_owned(),
         TurnEnd::Failed(trouble) => troubled(trouble),
         TurnEnd::GaveUp(why) => format!("gave up: {}", clean_text(why, ARGUMENTS)),
-    }
-}
-
-fn troubled(trouble: &ModelTrouble) -> String {
-    match trouble {
-        ModelTrouble::Auth(_) => "the account was refused".to_owned(),
-        ModelTrouble::RateLimited { .. } => "the account's limit is reached".to_owned(),
-        ModelTrouble::Overloaded => "the model is overloaded".to_owned(),
-        ModelTrouble::Server(status) => format!("the model's server failed ({status})"),
-        ModelTrouble::Network(_) => "the model cannot be reached".to_owned(),
-        ModelTrouble::Silent(_) => "the model fell silent".to_owned(),
-        ModelTrouble::TooLong => "the conversation is too long".to_owned(),
-        ModelTrouble::Refused(status, _) => format!("the request was refused ({status})"),
     }
 }

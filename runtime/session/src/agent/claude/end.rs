@@ -4,6 +4,7 @@ use super::{
     reset::reset_time,
     value::{list, status, text},
 };
+use crate::agent::troubled::says;
 use foureyes_ports::{backend::TurnEnd, clock::UnixMillis, model::ModelTrouble, text::clean_text};
 use serde_json::Value;
 
@@ -91,11 +92,6 @@ const NETWORK: &[&str] = &[
     "unable to connect",
     "certificate",
 ];
-
-fn says(words: &str, marks: &[&str]) -> bool {
-    let words = words.to_ascii_lowercase();
-    marks.iter().any(|mark| words.contains(mark))
-}
 
 /// What the words alone tell, where no status came.
 fn by_words(words: &str, now: UnixMillis) -> Option<ModelTrouble> {

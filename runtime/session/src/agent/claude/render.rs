@@ -5,10 +5,12 @@ use super::{
     command::SERVER,
     value::{content_text, list, number, text},
 };
-use crate::agent::styled::{StyledLine, Tone};
+use crate::agent::{
+    styled::{StyledLine, Tone},
+    troubled::troubled,
+};
 use foureyes_ports::{
     backend::TurnEnd,
-    model::ModelTrouble,
     text::{clean_lines, clean_text},
 };
 use serde_json::Value;
@@ -214,19 +216,6 @@ fn ending(end: &TurnEnd) -> (Tone, String) {
         TurnEnd::Interrupted => (Tone::Warn, "interrupted".to_owned()),
         TurnEnd::Failed(trouble) => (Tone::Bad, troubled(trouble)),
         TurnEnd::GaveUp(why) => (Tone::Bad, format!("gave up: {}", clean_text(why, ARGUMENTS))),
-    }
-}
-
-fn troubled(trouble: &ModelTrouble) -> String {
-    match trouble {
-        ModelTrouble::Auth(_) => "the account was refused".to_owned(),
-        ModelTrouble::RateLimited { .. } => "the account's limit is reached".to_owned(),
-        ModelTrouble::Overloaded => "the model is overloaded".to_owned(),
-        ModelTrouble::Server(status) => format!("the model's server failed ({status})"),
-        ModelTrouble::Network(_) => "the model cannot be reached".to_owned(),
-        ModelTrouble::Silent(_) => "the model fell silent".to_owned(),
-        ModelTrouble::TooLong => "the conversation is too long".to_owned(),
-        ModelTrouble::Refused(status, _) => format!("the request was refused ({status})"),
     }
 }
 
