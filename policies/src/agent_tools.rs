@@ -94,15 +94,70 @@ fn shell(used: &ToolUse<'_>) -> Result<(), Reason> {
         );
         return Err(Reason::new(Code::ToolShell, text));
     }
-    used.command.map_or(Ok(()), pushes)
+    let Some(command) = used.command else { return Ok(()) };
+    if used.family == Family::Docs && runs_tests(command) {
+        let text = "docs runs no tests: dev and qa do, and `evidence` shows what came of them";
+        return Err(Reason::new(Code::ToolShell, text));
+    }
+    pushes(command)
+}
+
+/// The commands of a line, each as its words, without quotes.
+fn commands(line: &str) -> Vec<Vec<String>> {
+    let bare: String = line.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
+    let parts = bare.split([';', '&', '|', '(', ')', '\n', '`']);
+    parts.map(|part| part.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+/// Programs that do nothing but run tests.
+const RUNNERS: [&str; 11] =
+    ["pytest", "py.test", "tox", "nox", "jest", "vitest", "mocha", "rspec", "ctest", "phpunit", "nextest"];
+/// Programs that run tests with one of these words behind them.
+const TESTS_OF: [(&str, &[&str]); 13] = [
+    ("cargo", &["test", "t", "nextest", "bench"]),
+    ("python", &["pytest", "unittest"]),
+    ("python3", &["pytest", "unittest"]),
+    ("npm", &["test", "t", "tst"]),
+    ("pnpm", &["test", "t"]),
+    ("yarn", &["test"]),
+    ("bun", &["test"]),
+    ("deno", &["test"]),
+    ("go", &["test"]),
+    ("make", &["test", "check"]),
+    ("mvn", &["test", "verify"]),
+    ("gradle", &["test", "check"]),
+    ("dotnet", &["test"]),
+];
+
+/// Whether a command line runs tests. A script can hide them from this; what they say counts for no gate.
+fn runs_tests(line: &str) -> bool {
+    commands(line).iter().any(|words| {
+        words.iter().enumerate().any(|(at, word)| {
+            let program = word.rsplit('/').next().unwrap_or(word);
+            let names = |tests: &[&str]| words[at + 1..].iter().any(|w| tests.contains(&w.as_str()));
+            // Elsewhere than at its beginning a word is mostly an argument: a file, a text.
+            let starts = words[..at].iter().all(|before| is_before_a_program(before));
+            starts
+                && (RUNNERS.contains(&program)
+                    || TESTS_OF.iter().any(|(name, tests)| *name == program && names(tests)))
+        })
+    })
+}
+
+/// What may stand before the program of a command: a variable, or a program that runs another one.
+fn is_before_a_program(word: &str) -> bool {
+    const STARTERS: [&str; 13] = [
+        "env", "time", "timeout", "nice", "exec", "sh", "bash", "npx", "bunx", "uv", "run", "poetry", "xargs",
+    ];
+    let number = word.bytes().all(|b| b.is_ascii_digit() || b == b's');
+    word.contains('=') || word.starts_with('-') || number || STARTERS.contains(&word)
 }
 
 /// Looks at each `git push` of a command line. A command can be hidden from this; the push itself cannot
 /// be hidden from the repository.
 fn pushes(command: &str) -> Result<(), Reason> {
-    let bare: String = command.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
-    for part in bare.split([';', '&', '|', '(', ')', '\n', '`']) {
-        let words: Vec<&str> = part.split_whitespace().collect();
+    for words in commands(command) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let calls = words.iter().enumerate().filter(|(_, w)| **w == "git" || w.ends_with("/git"));
         for (at, _) in calls {
             if let Some(["push", arguments @ ..]) = subcommand(&words[at + 1..]) {
@@ -220,5 +275,41 @@ mod tests {
         for (command, expected) in table {
             assert_eq!(judged(Family::Dev, "Bash", None, Some(command)), expected, "{command}");
         }
+    }
+
+    #[test]
+    fn only_devs_and_qa_run_tests() {
+        let tests = [
+            "cargo test",
+            "cd docs && cargo +nightly --locked test --doc",
+            "RUST_LOG=debug timeout 60s cargo nextest run",
+            "/usr/bin/python3 -m pytest -q",
+            "python -m unittest",
+            "sh -c 'pytest tests'",
+            "npx --yes vitest",
+            "npm run test",
+            "go test ./...; git status",
+            "make -j2 check",
+        ];
+        let others = [
+            "ls tests && cat tests/test.py",
+            "git commit -m 'cargo test is documented'",
+            "grep -rn pytest docs",
+            "cargo doc --no-deps",
+            "git add docs/cargo test.md",
+            "git push origin feature/test",
+            "python3 docs/build.py",
+        ];
+        for command in tests {
+            assert_eq!(judged(Family::Docs, "Bash", None, Some(command)), Some(Code::ToolShell), "{command}");
+            for family in [Family::Dev, Family::Qa] {
+                assert_eq!(judged(family, "Bash", None, Some(command)), None, "{family} {command}");
+            }
+        }
+        for command in others {
+            assert_eq!(judged(Family::Docs, "Bash", None, Some(command)), None, "{command}");
+        }
+        let push = "git push origin main";
+        assert_eq!(judged(Family::Docs, "Bash", None, Some(push)), Some(Code::ToolPush));
     }
 }
