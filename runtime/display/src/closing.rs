@@ -75,15 +75,20 @@ fn facts(feature: &FeatureView) -> String {
 }
 
 fn verdict_row(v: &VerdictLine) -> Vec<crate::table::Cell> {
-    let codes = if v.codes.is_empty() { String::new() } else { format!("{}: ", v.codes.join(", ")) };
     vec![
         cell(v.gate.to_string()),
         inked(ink::outcome(v.outcome), words::outcome(v.outcome)),
         inked(Ink::Dim, format!("#{}", v.record)),
-        cell(format!("{codes}{}", v.summary)),
+        cell(format!("{}{}", untold_codes(v), v.summary)),
         cell(signers(&v.signers)),
         inked(Ink::Dim, words::duration(v.millis)),
     ]
+}
+
+/// The codes that the summary does not name itself, to stand before it.
+fn untold_codes(v: &VerdictLine) -> String {
+    let untold: Vec<&str> = v.codes.iter().map(String::as_str).filter(|c| !v.summary.contains(c)).collect();
+    if untold.is_empty() { String::new() } else { format!("{}: ", untold.join(", ")) }
 }
 
 /// The names of those who signed; the runtime's own check has nobody else.
@@ -122,6 +127,17 @@ mod tests {
     #[test]
     fn closing_table_at_120_columns() {
         insta::assert_snapshot!(closing_table(&scenes::done(), Page::plain(120)));
+    }
+
+    #[test]
+    fn a_code_that_the_summary_names_is_not_told_twice() {
+        let mut done = scenes::done();
+        let v = &mut done.features[0].verdicts[0];
+        v.codes = vec!["G-ADMITTED".to_owned(), "G-OTHER".to_owned()];
+        v.summary = "G-ADMITTED (GREEN): changed".to_owned();
+        let told = closing_table(&done, Page::plain(200));
+        assert!(told.contains("G-OTHER: G-ADMITTED (GREEN): changed"), "{told}");
+        assert_eq!(told.matches("G-ADMITTED").count(), 1);
     }
 
     #[test]
